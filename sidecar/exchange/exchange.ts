@@ -1,0 +1,158 @@
+import type { BodySource } from './body.ts'
+import type { CanonicalRequest } from './canonical-request.ts'
+import type { ContextKey } from './context-key.ts'
+import type { HeaderList } from './headers.ts'
+import type { ProxyError } from './proxy-error.ts'
+
+/** Who is at the other end of the client connection. One object a connection, shared by its exchanges. */
+export interface Peer {
+  /** IP address as text; IPv4-mapped IPv6 as IPv4; empty on a Unix socket. */
+  readonly address: string
+  readonly port: number
+  /** Whether the connection itself is encrypted. */
+  readonly encrypted: boolean
+}
+
+/** The way back to the client: what a codec's server side does for its exchange. */
+export interface Responder {
+  /** Passes an informational response on (1xx except 101), where the client's version allows it. */
+  inform(status: number, headers: HeaderList): void
+  /**
+   * Sends the final response, or 101 and the tunnel behind it. Called once. The responder starts the body itself and
+   * adds the framing, `date` and `connection`; `headers` must hold none of these.
+   */
+  respond(status: number, headers: HeaderList, body: BodySource): void
+  /** Takes a CONNECT: answers 200 and reads what comes as requests for `host` only. */
+  acceptConnect(host: string): void
+  /** Ends an exchange whose response head is already out: the connection is closed so that it looks incomplete. */
+  abort(error: ProxyError): void
+}
+
+/** What still works for an exchange and must hear that its client is gone. */
+export interface Cancellable {
+  cancel(error: ProxyError): void
+}
+
+/**
+ * One request and its response, neutral between HTTP/1 and HTTP/2. Made by the codec when a head is complete; never
+ * pooled or reused, so that a late timer, DNS answer or drain finds it done, and not somebody else's.
+ */
+export class Exchange {
+  // The request, as the codec read it.
+  readonly method: string
+  /** The request target as sent (origin-form, absolute-form, authority-form or `*`). */
+  readonly target: string
+  readonly version: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2'
+  /** As received, hop-by-hop fields included. Read only: what goes upstream is `upstreamHeaders`. */
+  readonly headers: HeaderList
+  readonly body: BodySource
+  /** The protocol asked for by an Upgrade (lower case), or null. Then `body` is the tunnel's way up. */
+  readonly tunnel: string | null
+  /** Whether the client waits for 100 before it sends the body. */
+  readonly expectsContinue: boolean
+  /** The host that a CONNECT opened this connection for; requests inside must ask for it. Null outside of one. */
+  readonly connectHost: string | null
+  readonly peer: Peer
+  readonly responder: Responder
+  /** The acceptor's address key: where the request came in. */
+  readonly entry: string
+  /** Monotonic milliseconds when the head was complete. */
+  readonly startedAt: number
+
+  // What handling adds, in this order.
+  request: CanonicalRequest | null = null
+  /** Path parameters of the route's template. */
+  params: Readonly<Record<string, string>> | null = null
+  /** What goes upstream: hygiene applied, ours added. Filters edit it. */
+  upstreamHeaders: HeaderList = []
+  /** From `x-request-id` of a trusted peer, else ours. */
+  requestId = ''
+  /** The client's address after trusted proxies were walked. */
+  clientAddress = ''
+  /** What a generation lent; opaque here, given back in `done`. */
+  lease: unknown = null
+  /** What must hear that the client is gone. */
+  work: Cancellable | null = null
+
+  // What log and metrics read when it is over.
+  listener = ''
+  route = 'none'
+  upstream = ''
+  endpoint = ''
+  attempts = 0
+  /** The status sent; 0 while none was; 499 where the client left before one. */
+  status = 0
+  /** Our reason code where we answered or failed by ourselves; empty for a plain upstream response. */
+  reason = ''
+  /** What an operator needs beside the reason: a Node error code, an address. Never sent to a client. */
+  cause = ''
+  bytesIn = 0
+  bytesOut = 0
+  /** Milliseconds from the start to the response head; -1 while there is none. */
+  firstByteAfter = -1
+  finished = false
+  /** Called once when the exchange is over, by the side that ends it. */
+  onDone: ((exchange: Exchange) => void) | null = null
+
+  #context: Map<ContextKey<unknown>, unknown> | null = null
+
+  constructor(head: {
+    method: string
+    target: string
+    version: Exchange['version']
+    headers: HeaderList
+    body: BodySource
+    tunnel: string | null
+    expectsContinue: boolean
+    connectHost: string | null
+    peer: Peer
+    responder: Responder
+    entry: string
+    startedAt: number
+  }) {
+    this.method = head.method
+    this.target = head.target
+    this.version = head.version
+    this.headers = head.headers
+    this.body = head.body
+    this.tunnel = head.tunnel
+    this.expectsContinue = head.expectsContinue
+    this.connectHost = head.connectHost
+    this.peer = head.peer
+    this.responder = head.responder
+    this.entry = head.entry
+    this.startedAt = head.startedAt
+  }
+
+  /** What a filter left under this key, or undefined. */
+  get<T>(key: ContextKey<T>): T | undefined {
+    // Keys are objects that each carry one type, and `set` is the only writer.
+    return this.#context?.get(key) as T | undefined
+  }
+
+  /** Leaves a value for later filters, expressions and the log. */
+  set<T>(key: ContextKey<T>, value: T): void {
+    this.#context ??= new Map()
+    this.#context.set(key, value)
+  }
+
+  /**
+   * The one place where an exchange ends, from whatever side comes first. A second call does nothing.
+   * @param error why it ended, where it did not end well
+   */
+  finish(error: ProxyError | null): void {
+    if (this.finished) return
+    this.finished = true
+    if (error !== null) {
+      if (this.reason === '') this.reason = error.reason
+      if (this.cause === '') this.cause = error.cause
+      if (this.status === 0) this.status = error.status
+    }
+    const work = this.work
+    this.work = null
+    if (work !== null && error !== null) work.cancel(error)
+    const done = this.onDone
+    this.onDone = null
+    done?.(this)
+  }
+}

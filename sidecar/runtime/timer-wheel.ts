@@ -1,0 +1,145 @@
+import type { Clock } from './clock.ts'
+
+/** What a timer calls when its time has come. */
+export interface TimerOwner {
+  onTimer(timer: Timer): void
+}
+
+/**
+ * One deadline that can be moved. Moving it later or switching it off costs one assignment: the wheel looks at the
+ * deadline only when its slot comes round, and puts the timer where it belongs then.
+ */
+export class Timer {
+  readonly owner: TimerOwner
+  /** When it fires, on the wheel's clock; Infinity while it is off. Set through the wheel. */
+  deadline = Infinity
+  /** The tick whose slot it stands in, or -1 where it stands in none. */
+  tick = -1
+  previous: Timer | null = null
+  next: Timer | null = null
+  constructor(owner: TimerOwner) {
+    this.owner = owner
+  }
+}
+
+const SLOTS = 512
+const TICK_MS = 100
+
+/**
+ * All deadlines of the data path on one coarse tick of 100 ms: a `setTimeout` pair costs 0.8 us, an `AbortSignal`
+ * 4 us, this some 20 ns. A timer fires at the first tick at or after its deadline, never before.
+ */
+export class TimerWheel {
+  readonly #clock: Clock
+  readonly #slots: (Timer | null)[] = new Array<Timer | null>(SLOTS).fill(null)
+  readonly #start: number
+  #tick = 0
+  #size = 0
+  #interval: NodeJS.Timeout | null = null
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#start = clock.now()
+  }
+
+  /** How many timers stand in a slot; zero when nothing leaks. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** The clock's time, for computing deadlines. */
+  now(): number {
+    return this.#clock.now()
+  }
+
+  /** Sets or moves a deadline to `delay` milliseconds from now. `Infinity` switches it off. */
+  schedule(timer: Timer, delay: number): void {
+    this.scheduleAt(timer, delay === Infinity ? Infinity : this.#clock.now() + delay)
+  }
+
+  /** Sets or moves a deadline to a moment of the wheel's clock. */
+  scheduleAt(timer: Timer, deadline: number): void {
+    timer.deadline = deadline
+    if (deadline === Infinity) return
+    const due = this.#tickOf(deadline)
+    if (timer.tick !== -1) {
+      if (due >= timer.tick) return
+      this.#unlink(timer)
+    }
+    this.#link(timer, due)
+  }
+
+  /** Takes the timer out of the wheel, so that the wheel holds no reference to its owner. */
+  remove(timer: Timer): void {
+    timer.deadline = Infinity
+    if (timer.tick !== -1) this.#unlink(timer)
+  }
+
+  /** Begins to tick on the real event loop. Does not keep the process alive. */
+  run(): void {
+    this.#interval ??= setInterval(() => this.advance(), TICK_MS).unref()
+  }
+
+  stop(): void {
+    if (this.#interval !== null) clearInterval(this.#interval)
+    this.#interval = null
+  }
+
+  /** Fires what is due by the clock. Called by the tick; tests call it after they stepped their clock. */
+  advance(): void {
+    const now = this.#clock.now()
+    const target = Math.floor((now - this.#start) / TICK_MS)
+    // After a long pause every slot is visited once, not once for each tick that was missed.
+    const from = Math.max(this.#tick + 1, target - SLOTS + 1)
+    // Moved on before anything fires: what an owner schedules now belongs to a later tick, never to one just walked.
+    this.#tick = Math.max(this.#tick, target)
+    for (let tick = from; tick <= target; tick++) this.#fire(tick, target, now)
+  }
+
+  #fire(tick: number, target: number, now: number): void {
+    const slot = tick % SLOTS
+    let timer = this.#slots[slot] ?? null
+    // The slot's list is taken out whole: owners may schedule and remove timers while it is walked.
+    const due: Timer[] = []
+    while (timer !== null) {
+      const next = timer.next
+      if (timer.tick <= target) {
+        this.#unlink(timer)
+        if (timer.deadline <= now) due.push(timer)
+        else if (timer.deadline !== Infinity) this.#link(timer, this.#tickOf(timer.deadline))
+      }
+      timer = next
+    }
+    for (const one of due) {
+      // An owner that fired before this one may have moved or removed it.
+      if (one.tick !== -1 || one.deadline > now) continue
+      one.deadline = Infinity
+      one.owner.onTimer(one)
+    }
+  }
+
+  #tickOf(deadline: number): number {
+    return Math.max(this.#tick + 1, Math.ceil((deadline - this.#start) / TICK_MS))
+  }
+
+  #link(timer: Timer, tick: number): void {
+    const slot = tick % SLOTS
+    const head = this.#slots[slot] ?? null
+    timer.tick = tick
+    timer.previous = null
+    timer.next = head
+    if (head !== null) head.previous = timer
+    this.#slots[slot] = timer
+    this.#size++
+  }
+
+  #unlink(timer: Timer): void {
+    if (timer.previous !== null) timer.previous.next = timer.next
+    else this.#slots[timer.tick % SLOTS] = timer.next
+    if (timer.next !== null) timer.next.previous = timer.previous
+    timer.previous = null
+    timer.next = null
+    timer.tick = -1
+    this.#size--
+  }
+}
