@@ -1,0 +1,148 @@
+import { spawnSync } from 'node:child_process'
+import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { pinnedNode } from '../../bin/pinned-node.js'
+import { CHECKS, runCheck } from './checks.ts'
+import { killAll } from './child.ts'
+import type { Program } from './needs.ts'
+import { installLine } from './needs.ts'
+import { addTo, emptyTally, tallyLine } from './tally.ts'
+import type { Result } from './test-file.ts'
+import { runTestFile } from './test-file.ts'
+
+// `npm test [words]`, `npm run test:slow [words]`, `npm run lint`. Words name test files: those whose path holds all of
+// them run, without the checks. Ends with `N passed, N failed, N skipped`; exit code 1 where anything failed.
+
+const ROOT = path.resolve(import.meta.dirname, '..', '..')
+
+interface Mode {
+  readonly checks: boolean
+  /** Which test files; null for none. */
+  readonly files: ((file: string) => boolean) | null
+  /** How many files run at once. */
+  readonly width: number
+  /** Milliseconds that one file may take. */
+  readonly timeout: number
+}
+
+const isSlow = (file: string): boolean => file.endsWith('.slow.test.ts')
+const isEngine = (file: string): boolean => file.endsWith('.engine.test.ts')
+const WIDTH = Math.max(1, Math.min(4, os.availableParallelism()))
+
+const MODES: Readonly<Record<string, Mode>> = {
+  '': { checks: true, files: file => !isSlow(file) && !isEngine(file), width: WIDTH, timeout: 120_000 },
+  '--lint': { checks: true, files: null, width: WIDTH, timeout: 120_000 },
+  '--slow': { checks: false, files: isSlow, width: 1, timeout: 600_000 },
+  '--engine': { checks: false, files: isEngine, width: 1, timeout: 600_000 },
+}
+
+interface Job {
+  /** The line of the summary it belongs to: a check's name, `unit`, or a folder under test/. */
+  readonly part: string
+  run(): Promise<Result>
+}
+
+async function main(): Promise<number> {
+  const flag = process.argv.slice(2).find(argument => argument.startsWith('--')) ?? ''
+  const words = process.argv.slice(2).filter(argument => !argument.startsWith('--'))
+  const mode = MODES[flag]
+  if (mode === undefined) {
+    console.error(`unknown option ${flag}; there are ${Object.keys(MODES).join(' ').trim()}`)
+    return 2
+  }
+  process.chdir(ROOT)
+  const scratch = mkdtempSync(path.join(os.tmpdir(), 'outrigger-test-'))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      killAll()
+      rmSync(scratch, { recursive: true, force: true })
+      process.exit(130)
+    })
+  }
+  try {
+    const jobs = [
+      ...(mode.checks && words.length === 0 ? checkJobs() : []),
+      ...testJobs(mode, words, scratch),
+    ]
+    if (jobs.length === 0) {
+      console.log(`no test file has ${words.join(' and ')} in its path`)
+      return words.length === 0 ? 0 : 1
+    }
+    return await runJobs(jobs, mode.width)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+function checkJobs(): Job[] {
+  return CHECKS.map(check => ({ part: check.name, run: () => runCheck(check, ROOT, process.env) }))
+}
+
+function testJobs(mode: Mode, words: readonly string[], scratch: string): Job[] {
+  const { files: wanted, timeout } = mode
+  if (wanted === null) return []
+  // Memory of the shared read buffer is overwritten after use, so that a test sees whoever kept a part of it.
+  const env: NodeJS.ProcessEnv = { ...process.env, OUTRIGGER_POISON: '1' }
+  delete env['NODE_OPTIONS']
+  return globSync('{sidecar,injector,examples,bench,test}/**/*.test.ts')
+    .filter(file => wanted(file) && words.every(word => file.includes(word)))
+    .toSorted()
+    .map(file => ({ part: partOf(file), run: () => runTestFile(file, scratch, env, timeout) }))
+}
+
+function partOf(file: string): string {
+  const [top, second] = file.split(path.sep)
+  if (top !== 'test' || second === undefined) return 'unit'
+  return second.endsWith('.ts') ? 'house' : second
+}
+
+/** Runs the jobs in order, `width` at a time; prints failures as they come and each part when its last job ended. */
+async function runJobs(jobs: readonly Job[], width: number): Promise<number> {
+  const sum = emptyTally()
+  const waiting = new Map<Program, number>()
+  const parts = new Map<string, { left: number; start: number; files: number; tally: typeof sum }>()
+  for (const { part } of jobs) {
+    const entry = parts.get(part) ?? { left: 0, start: -1, files: 0, tally: emptyTally() }
+    parts.set(part, { ...entry, left: entry.left + 1, files: entry.files + 1 })
+  }
+  const queue = jobs.values()
+  const work = async (): Promise<void> => {
+    for (const job of queue) {
+      const part = parts.get(job.part)
+      if (part === undefined) throw new Error(`no part ${job.part}`)
+      if (part.start < 0) part.start = performance.now()
+      const result = await job.run()
+      addTo(sum, result.tally)
+      addTo(part.tally, result.tally)
+      for (const programs of result.missing) {
+        for (const program of programs) waiting.set(program, (waiting.get(program) ?? 0) + 1)
+      }
+      if (result.report !== '') console.log(`\n${result.report}`)
+      if (--part.left > 0) continue
+      const seconds = ((performance.now() - part.start) / 1000).toFixed(1)
+      console.log(`${job.part.padEnd(12)} ${seconds.padStart(6)} s  ${tallyLine(part.tally)}`)
+    }
+  }
+  await Promise.all(Array.from({ length: width }, work))
+  for (const [program, count] of waiting) {
+    console.log(
+      `missing ${program}: ${count} ${count === 1 ? 'test waits' : 'tests wait'} for it: ${installLine(program)}`,
+    )
+  }
+  console.log(tallyLine(sum))
+  return sum.failed === 0 ? 0 : 1
+}
+
+/** Starts this program again under the pinned Node where this one is too old; its exit code, or null where it is not. */
+function underPinnedNode(): number | null {
+  if (Number(process.versions.node.split('.')[0]) >= 26) return null
+  const node = pinnedNode()
+  if (node === null) {
+    console.error(`the tests need Node 26; this is ${process.version}. Run "npm ci" first.`)
+    return 2
+  }
+  return spawnSync(node, process.argv.slice(1), { stdio: 'inherit' }).status ?? 1
+}
+
+process.exitCode = underPinnedNode() ?? (await main())
