@@ -1,0 +1,49 @@
+import { run } from './program.ts'
+
+/** What a closed-loop run of wrk found. */
+export interface LoadResult {
+  readonly requests: number
+  readonly seconds: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+  /** Responses that were not 2xx or 3xx, and connections that failed. */
+  readonly failures: number
+}
+
+export interface LoadOptions {
+  readonly port: number
+  readonly seconds: number
+  readonly connections?: number
+  /** A wrk script. */
+  readonly script?: string
+}
+
+/** Keeps `connections` (64) requests in flight on as many kept connections for `seconds`, as fast as they are answered. */
+export async function load(options: LoadOptions): Promise<LoadResult> {
+  const { port, seconds, connections = 64, script } = options
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '5s']
+  if (script !== undefined) args.push('-s', script)
+  return readReport(await run('wrk', [...args, `http://127.0.0.1:${port}/`]))
+}
+
+/** Reads wrk's report. */
+export function readReport(report: string): LoadResult {
+  const [, requests, seconds] = /(\d+) requests in ([\d.]+)s/.exec(report) ?? []
+  const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(report)
+  const refused = /Non-2xx or 3xx responses: (\d+)/.exec(report)?.[1] ?? '0'
+  if (requests === undefined || seconds === undefined) throw new Error(`wrk said:\n${report}`)
+  return {
+    requests: Number(requests),
+    seconds: Number(seconds),
+    p50: percentile(report, '50'),
+    p99: percentile(report, '99'),
+    failures: Number(refused) + (errors?.slice(1).reduce((sum, count) => sum + Number(count), 0) ?? 0),
+  }
+}
+
+function percentile(report: string, which: string): number {
+  const [, value, unit] = new RegExp(`^\\s+${which}%\\s+([\\d.]+)(us|ms|s)$`, 'm').exec(report) ?? []
+  if (value === undefined) return Number.NaN
+  return Number(value) * (unit === 'us' ? 0.001 : unit === 's' ? 1000 : 1)
+}

@@ -1,0 +1,83 @@
+import http from 'node:http'
+import { renameSync, writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Ready } from './contestants/outrigger.ts'
+import { percentile } from './statistics.ts'
+
+/** What one reload did to those who were asking meanwhile. Milliseconds. */
+export interface ReloadResult {
+  /** From the end of the write to the first answer of the new configuration. */
+  readonly inEffect: number
+  /** The longest that an answer of the proxy itself took: the event loop was blocked for most of it. */
+  readonly longest: number
+  readonly p99Before: number
+  readonly p99During: number
+  readonly failed: number
+}
+
+export interface ReloadProbe extends Ready {
+  /** The new content of the file. */
+  readonly config: string
+  /** What `/marker` answers when the new content is in effect. */
+  readonly marker: string
+}
+
+const BEFORE_MS = 1000
+const GIVE_UP_MS = 30_000
+const EVERY_MS = 2
+const AGENTS = 4
+
+/** Replaces the configuration while `/marker` is asked every two milliseconds, and scrapes the metrics meanwhile. */
+export async function probeReload(probe: ReloadProbe): Promise<ReloadResult> {
+  const { port, admin, file, config, marker } = probe
+  const agent = new http.Agent({ keepAlive: true, maxSockets: AGENTS })
+  const before: number[] = []
+  const during: number[] = []
+  let times = before
+  let failed = 0
+  let seen = Number.NaN
+  let stopped = false
+  const ask = async (): Promise<void> => {
+    while (!stopped) {
+      const began = performance.now()
+      const body = await get(port, '/marker', agent)
+      const now = performance.now()
+      times.push(now - began)
+      if (body === null) failed++
+      else if (body === marker && Number.isNaN(seen)) seen = now
+      await pause(EVERY_MS)
+    }
+  }
+  const askers = Array.from({ length: AGENTS }, ask)
+  await pause(BEFORE_MS)
+  writeFileSync(`${file}.new`, config)
+  times = during
+  renameSync(`${file}.new`, file)
+  const written = performance.now()
+  const scrape = get(admin, '/metrics', agent)
+  while (Number.isNaN(seen) && performance.now() - written < GIVE_UP_MS) await pause(20)
+  if ((await scrape) === null) failed++
+  stopped = true
+  await Promise.all(askers)
+  agent.destroy()
+  return {
+    inEffect: seen - written,
+    longest: Math.max(...during),
+    p99Before: percentile(before, 99),
+    p99During: percentile(during, 99),
+    failed,
+  }
+}
+
+function get(port: number, path: string, agent: http.Agent): Promise<string | null> {
+  return new Promise(resolve => {
+    const request = http.get({ host: '127.0.0.1', port, path, agent }, response => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', (part: string) => (body += part))
+      response.on('error', () => resolve(null))
+      response.on('end', () => resolve(response.statusCode === 200 ? body : null))
+    })
+    request.on('error', () => resolve(null))
+  })
+}
