@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { Contestant } from '../contestant.ts'
 import { caddy } from '../contestants/caddy.ts'
@@ -95,6 +95,8 @@ export const latency: Row = {
 
 async function steady(bench: Bench, target: { port: number }, seconds: number): Promise<Times> {
   const log = path.join(bench.folder, 'h2load.log')
+  // h2load appends.
+  rmSync(log, { force: true })
   await run('h2load', [
     '--h1',
     `-c${CLIENTS}`,
