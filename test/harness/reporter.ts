@@ -14,6 +14,12 @@ export interface Verdict {
   readonly error: string
 }
 
+/** The diagnostics that end every run: `tests 12`, `duration_ms 3.4`. */
+const COUNT_LINE = /^[a-z_]+ [\d.]+$/
+
+// The runner keeps only the message of an error that no test caught; its stack says where it came from.
+process.on('uncaughtExceptionMonitor', error => process.stderr.write(inspect(error) + '\n'))
+
 type End = Extract<TestEvent, { type: 'test:pass' | 'test:fail' }>
 
 /**
@@ -29,7 +35,7 @@ export default async function* reporter(events: AsyncIterable<TestEvent>): Async
       fullNames.set(testId, outer === undefined ? name : `${outer} > ${name}`)
     }
     // An error after its test had ended belongs to no test: it goes to the file's output, which a failure prints.
-    if (event.type === 'test:diagnostic' && event.data.level !== 'info') {
+    if (event.type === 'test:diagnostic' && !COUNT_LINE.test(event.data.message)) {
       process.stderr.write(event.data.message + '\n')
     }
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
