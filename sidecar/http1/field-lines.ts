@@ -1,0 +1,59 @@
+import type { HeaderList } from '../exchange/headers.ts'
+import { headerNames } from './header-names.ts'
+
+/** The fault of a section with more fields than its limit; told apart because it is not a syntax error. */
+export const TOO_MANY_FIELDS = 'there are more header fields than allowed'
+
+const TAB = 0x09
+const LF = 0x0a
+const CR = 0x0d
+const SPACE = 0x20
+const COLON = 0x3a
+const DELETE = 0x7f
+
+/**
+ * Reads field lines up to the end of `text` (RFC 9112 section 5), the empty line included, into a flat list: names in
+ * lower case and interned, values without the white space around them.
+ *
+ * Strict: no folding, no white space before the colon, no control character but tab in a value, CRLF only.
+ *
+ * @param text a byte string that ends with the empty line
+ * @param from where the first line begins
+ * @param limit how many fields are allowed
+ * @returns what is wrong, fit for a client, or null
+ */
+export function parseFieldLines(
+  text: string,
+  from: number,
+  limit: number,
+  headers: HeaderList,
+): string | null {
+  const end = text.length
+  let at = from
+  let count = 0
+  while (at < end) {
+    const name = headerNames.intern(text, at)
+    at += name.length
+    if (text.charCodeAt(at) !== COLON || name === '') {
+      if (name !== '') return 'a header field has no colon directly after its name'
+      if (text.charCodeAt(at) !== CR) return 'a header line does not begin with a field name'
+      return text.charCodeAt(at + 1) === LF && at + 2 === end ? null : 'the end of the head is malformed'
+    }
+    if (++count > limit) return TOO_MANY_FIELDS
+    let code = text.charCodeAt(++at)
+    while (code === SPACE || code === TAB) code = text.charCodeAt(++at)
+    const start = at
+    // NaN, at the end of the text, leaves the loop as control characters do.
+    while ((code >= SPACE && code !== DELETE) || code === TAB) code = text.charCodeAt(++at)
+    if (code !== CR || text.charCodeAt(at + 1) !== LF) return 'a header field contains a control character'
+    let stop = at
+    while (stop > start && isBlank(text.charCodeAt(stop - 1))) stop--
+    headers.push(name, text.slice(start, stop))
+    at += 2
+  }
+  return 'the head does not end with an empty line'
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB
+}
