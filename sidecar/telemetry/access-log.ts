@@ -1,0 +1,142 @@
+import type { Exchange } from '../exchange/exchange.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Random } from '../runtime/random.ts'
+import type { BufferedWriter } from './buffered-writer.ts'
+import { boundedText, jsonString, terminalText, Timestamps, wireText } from './log-text.ts'
+import { redactQuery, redactTarget } from './redaction.ts'
+import { parseTraceparent } from './trace-context.ts'
+
+/** Which exchanges are written: all, those with status 400 and above or a reason of ours, or none. */
+export type AccessLogPolicy = 'all' | 'errors' | 'off'
+
+export interface AccessLogSettings {
+  /** The service's name, in every line. */
+  readonly service: string
+  readonly format: 'json' | 'text'
+  /** How many of the exchanges that the policy selects are written, 0 to 100. */
+  readonly percent: number
+}
+
+/** What a listener of this role writes where the configuration does not say. */
+export function defaultPolicy(role: 'inbound' | 'outbound' | 'edge'): AccessLogPolicy {
+  return role === 'edge' ? 'all' : 'errors'
+}
+
+/**
+ * One line an exchange, written when it is over. Values come from the wire as byte strings and may be hostile: they are
+ * read as UTF-8, cut at 2 KiB and escaped. Of the header fields only `host`, `user-agent` and `traceparent` are read,
+ * so that no credential can get in; secret query parameters are replaced.
+ */
+export class AccessLog {
+  readonly #writer: BufferedWriter
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #times = new Timestamps()
+  #settings: AccessLogSettings
+  #service: string
+
+  constructor(writer: BufferedWriter, settings: AccessLogSettings, clock: Clock, random: Random) {
+    this.#writer = writer
+    this.#clock = clock
+    this.#random = random
+    this.#settings = settings
+    this.#service = jsonString(settings.service)
+  }
+
+  /** Takes effect with the next line. */
+  configure(settings: AccessLogSettings): void {
+    this.#settings = settings
+    this.#service = jsonString(settings.service)
+  }
+
+  /** Writes the line of a finished exchange, where policy and sampling select it. */
+  write(exchange: Exchange, policy: AccessLogPolicy): void {
+    if (policy === 'off') return
+    if (policy === 'errors' && exchange.status < 400 && exchange.reason === '') return
+    const { percent, format } = this.#settings
+    if (percent < 100 && this.#random() * 100 >= percent) return
+    this.#writer.write(format === 'json' ? this.#json(exchange) : this.#text(exchange))
+  }
+
+  #json(exchange: Exchange): string {
+    const request = exchange.request
+    const target = request === null ? redactTarget(exchange.target) : null
+    const headers = exchange.headers
+    let agent = ''
+    let parent = ''
+    let host = ''
+    for (let i = 0; i < headers.length; i += 2) {
+      const name = headers[i]
+      if (name === 'user-agent') agent = headers[i + 1] as string
+      else if (name === 'traceparent') parent = headers[i + 1] as string
+      else if (name === 'host') host = headers[i + 1] as string
+    }
+    const trace = parent === '' ? null : parseTraceparent(parent)
+    let line = `{"time":"${this.#times.format(this.#clock.wall())}"`
+    if (exchange.requestId !== '') line += `,"request_id":${wire(exchange.requestId)}`
+    line += `,"service":${this.#service}`
+    if (exchange.listener !== '') line += `,"listener":${jsonString(exchange.listener)}`
+    line += `,"route":${jsonString(exchange.route)},"method":${wire(exchange.method)}`
+    line += `,"host":${wire(request === null ? host : authority(request))}`
+    line += `,"path":${wire(request === null ? (target?.path ?? '') : request.path)}`
+    const query = request === null ? (target?.query ?? '') : redactQuery(request.query)
+    if (query !== '') line += `,"query":${wire(query)}`
+    line += `,"status":${exchange.status}`
+    if (exchange.reason !== '') line += `,"reason":${jsonString(exchange.reason)}`
+    if (exchange.cause !== '') line += `,"cause":${jsonString(boundedText(exchange.cause))}`
+    line += `,"duration_ms":${millis(this.#clock.now() - exchange.startedAt)}`
+    if (exchange.firstByteAfter >= 0) line += `,"first_byte_ms":${millis(exchange.firstByteAfter)}`
+    line += `,"bytes_in":${exchange.bytesIn},"bytes_out":${exchange.bytesOut}`
+    if (exchange.upstream !== '') line += `,"upstream":${jsonString(exchange.upstream)}`
+    if (exchange.endpoint !== '') line += `,"endpoint":${jsonString(exchange.endpoint)}`
+    line += `,"attempts":${exchange.attempts}`
+    if (exchange.clientAddress !== '') line += `,"client":${wire(exchange.clientAddress)}`
+    line += `,"peer":${jsonString(peer(exchange))}`
+    if (agent !== '') line += `,"user_agent":${wire(agent)}`
+    line += `,"protocol":"${exchange.version}"`
+    if (exchange.tunnel !== null) line += `,"tunnel":${wire(exchange.tunnel)}`
+    if (trace !== null) line += `,"trace_id":"${trace.traceId}"`
+    return line + '}\n'
+  }
+
+  /** For people at a terminal: time, status, duration, what was asked, where it went, and why it failed. */
+  #text(exchange: Exchange): string {
+    const request = exchange.request
+    const target = request === null ? redactTarget(exchange.target) : null
+    const path = request === null ? (target?.path ?? '') : request.path
+    const query = request === null ? (target?.query ?? '') : redactQuery(request.query)
+    const time = this.#times.format(this.#clock.wall()).slice(11, 23)
+    const duration = `${millis(this.#clock.now() - exchange.startedAt)}ms`
+    const status = exchange.status === 0 ? '---' : String(exchange.status)
+    let line = `${time} ${status} ${duration.padStart(9)} ${terminalText(wireText(exchange.method))} `
+    line += terminalText(
+      wireText((request === null ? '' : authority(request)) + path + (query === '' ? '' : `?${query}`)),
+    )
+    line += ` route=${terminalText(exchange.route)}`
+    if (exchange.endpoint !== '') line += ` -> ${terminalText(exchange.endpoint)}`
+    if (exchange.attempts > 1) line += ` attempts=${exchange.attempts}`
+    if (exchange.reason !== '') line += ` ${terminalText(exchange.reason)}`
+    if (exchange.cause !== '') line += ` (${terminalText(boundedText(exchange.cause))})`
+    return line + '\n'
+  }
+}
+
+function wire(bytes: string): string {
+  return jsonString(wireText(bytes))
+}
+
+function authority(request: { readonly host: string; readonly port: number }): string {
+  return request.port === 0 ? request.host : `${request.host}:${request.port}`
+}
+
+/** The other end of the connection itself; a Unix socket has neither address nor port. */
+function peer(exchange: Exchange): string {
+  const { address, port } = exchange.peer
+  if (address === '') return 'unix'
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+/** Milliseconds with three digits after the point: the resolution of the clock. */
+function millis(value: number): number {
+  return Math.round(value * 1000) / 1000
+}

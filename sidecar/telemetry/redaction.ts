@@ -1,0 +1,55 @@
+/** What stands in place of a secret. */
+export const REDACTED = '***'
+
+// Names that are a secret as a whole, and parts that make one of any name. Compared without case and separators.
+const WHOLE = new Set(
+  'key code sig auth pwd pass sid jwt session sessionid ticket otp pin cookie setcookie authorization proxyauthorization'.split(
+    ' ',
+  ),
+)
+const PARTS =
+  /token|secret|passw|passphrase|apikey|accesskey|privatekey|signature|credential|assertion|samlre/
+
+const FIELDS = /^(proxy)?authorization$|cookie$/
+
+/** Whether a field of a log line or of a shown configuration holds a secret. `key` and `code` are plain words there. */
+export function isSecretField(name: string): boolean {
+  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+  return PARTS.test(plain) || FIELDS.test(plain)
+}
+
+/** Whether a query parameter of this name holds a secret. */
+export function isSecretName(name: string): boolean {
+  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+  return WHOLE.has(plain) || PARTS.test(plain)
+}
+
+/** The query with the values of secret parameters replaced, names and order kept. */
+export function redactQuery(query: string): string {
+  if (query === '') return ''
+  // `;` separates parameters in some applications; taking it as one can only hide more.
+  return query.replaceAll(/([^&;=]+)=([^&;]*)/g, (pair, name: string) =>
+    isSecretName(decoded(name)) ? `${name}=${REDACTED}` : pair,
+  )
+}
+
+/** A request target in whatever form, without the user information of an absolute URL and with its query redacted. */
+export function redactTarget(target: string): { readonly path: string; readonly query: string } {
+  const mark = target.indexOf('?')
+  const path = (mark === -1 ? target : target.slice(0, mark)).replace(
+    /^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i,
+    '$1',
+  )
+  return { path, query: mark === -1 ? '' : redactQuery(target.slice(mark + 1)) }
+}
+
+/** A name with percent encoding taken off, so that `%74oken` hides nothing. Encoded twice counts too. */
+function decoded(name: string): string {
+  let text = name
+  for (let i = 0; i < 2 && text.includes('%'); i++) {
+    text = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    )
+  }
+  return text
+}
