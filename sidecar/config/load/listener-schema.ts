@@ -1,0 +1,147 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import type { Address } from '../../exchange/address.ts'
+import { parseAddress } from './address-text.ts'
+import { fieldName, matchSchema } from './match-schema.ts'
+import { parseHost } from './match-text.ts'
+import { LATER_POLICIES, policyShape, template } from './policy-schema.ts'
+import { duration, durationOrOff, size } from './quantities.ts'
+import {
+  anyText,
+  flag,
+  integer,
+  integerOrOff,
+  nameText,
+  oneOf,
+  referenceName,
+  text,
+  Wrong,
+} from './scalars.ts'
+import { byName, list, option, plainValue, required, section } from './shape.ts'
+
+/** An address to listen on. */
+export const listenAddress = text<Address>(
+  'an address',
+  { samples: [':8080', '127.0.0.1:8080', '[::]:8080', 'unix:/run/outrigger.sock'] },
+  { kind: 'tcp', host: '127.0.0.1', port: 0 },
+  (value, shown) => {
+    const address = parseAddress(value, 'listen')
+    return typeof address === 'string' ? new Wrong(`${address}, got ${shown}`) : address
+  },
+)
+
+const status = (from: number, to: number) => integer(from, to)
+
+const redirect = section('a redirect', {
+  to: required(
+    template,
+    'where to: a path or a URL; `{id}` is a path parameter, `{request.uri}` path and query',
+  ),
+  status: option(status(300, 399), 'the status', 308),
+})
+
+const respond = section('a response', {
+  status: option(status(200, 599), 'the status', 200),
+  headers: option(byName(fieldName, anyText), 'header fields'),
+  body: option(z.unknown().transform(plainValue), 'text as it is, anything else as JSON'),
+})
+
+const LATER_ACTIONS = ['split', 'versions', 'aggregate']
+
+const actionShape = {
+  upstream: option(referenceName, 'the upstream that answers'),
+  redirect: option(redirect, 'sends the client elsewhere'),
+  respond: option(respond, 'answers at once'),
+}
+
+export const routeSchema = section(
+  'a route',
+  {
+    name: required(nameText, 'unique in the whole configuration; the label in metrics and logs'),
+    match: option(matchSchema, 'which requests; none: all'),
+    ...actionShape,
+    ...policyShape,
+  },
+  [...LATER_ACTIONS, ...LATER_POLICIES],
+)
+export type WrittenRoute = z.infer<typeof routeSchema>
+
+const trustedProxy = text(
+  'an address range',
+  { samples: ['10.0.0.0/8', '192.0.2.1'] },
+  '127.0.0.1',
+  (value, shown) => {
+    if (value.startsWith('spiffe://'))
+      return new Wrong(`SPIFFE IDs are not supported yet: expected an address range, got ${shown}`)
+    const [address = '', bits, more] = value.split('/')
+    const family = isIP(address)
+    const most = family === 6 ? 128 : 32
+    const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)
+    if (family === 0 || more !== undefined || !fits) {
+      return new Wrong(`expected an address range such as \`10.0.0.0/8\`, got ${shown}`)
+    }
+    return value.toLowerCase()
+  },
+)
+
+const servedHost = text(
+  'a host',
+  { samples: ['www.shop.example', '*.shop.example'] },
+  'host',
+  (value, shown) => parseHost(value, shown, false),
+)
+
+const limits = section('limits of a listener', {
+  headerBytes: option(size(1024, 1024 * 1024), 'the whole request head; 431 beyond', '16KiB'),
+  headerFields: option(integer(1, 10_000), 'header fields of a request; 431 beyond', 100),
+  urlBytes: option(size(64, 1024 * 1024), 'the request target; 414 beyond', '8KiB'),
+  connections: option(
+    integerOrOff(1, 10_000_000),
+    'open connections. Default: 10,000, or what file descriptors and memory allow',
+  ),
+  connectionsPerAddress: option(
+    integerOrOff(1, 1_000_000),
+    'open connections of one client address. Default: off, at the edge 1000',
+  ),
+  requestsPerConnection: option(
+    integerOrOff(1, 1_000_000_000),
+    'requests until a connection is closed',
+    false,
+  ),
+})
+
+const connection = section('connections of a listener', {
+  handshake: option(duration, 'how long a TLS handshake may take', '5s'),
+  head: option(duration, 'how long a request head may take; 408 beyond', '10s'),
+  bodyIdle: option(duration, 'how long a request body may pause', '30s'),
+  writeIdle: option(duration, 'how long a client may take no byte of a response', '60s'),
+  keepAlive: option(duration, 'how long an idle connection is kept', '75s'),
+  age: option(durationOrOff, 'how old a connection may become, give or take a tenth', '1h'),
+})
+
+export const listenerSchema = section(
+  'a listener',
+  {
+    name: required(nameText, 'unique among the listeners'),
+    role: required(oneOf(['inbound', 'outbound', 'edge']), 'a set of defaults'),
+    address: required(listenAddress, '`host:port`, or `:port` for all; `unix:/path`'),
+    hosts: option(
+      list(servedHost),
+      'the hosts it serves; none: all that no other listener on its address serves',
+    ),
+    protocol: option(oneOf(['http'], ['tcp']), 'what is spoken', 'http'),
+    trustedProxies: option(list(trustedProxy), 'address ranges whose `x-forwarded-*` are believed', []),
+    allowRemote: option(flag, 'lets an outbound listener listen on more than the loopback address', false),
+    limits: option(limits, 'what a client may use'),
+    connection: option(connection, 'clocks of client connections'),
+    routes: option(list(routeSchema), 'its routes'),
+    upstreams: option(
+      list(referenceName),
+      'outbound: a route for each, for the host that is its name or that of its `url`',
+    ),
+    ...actionShape,
+    ...policyShape,
+  },
+  ['tls', 'proxyProtocol', 'tunnel', ...LATER_ACTIONS, ...LATER_POLICIES],
+)
+export type WrittenListener = z.infer<typeof listenerSchema>

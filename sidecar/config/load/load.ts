@@ -1,0 +1,83 @@
+import type { ConfigError } from '../config-error.ts'
+import type { LoadResult } from '../load-result.ts'
+import { joinLayers } from './layers.ts'
+import { Origins } from './origin.ts'
+import { resolveReferences } from './references.ts'
+import { resolveConfig } from './resolve-config.ts'
+import { Resolution } from './resolution.ts'
+import { SourceReader } from './sources.ts'
+import { validate } from './validate.ts'
+
+export interface LoadOptions {
+  /** The environment whose overlays are laid over, or undefined for none. */
+  readonly env?: string | undefined
+  /** False: references stay unresolved, and anything may stand where they do. */
+  readonly secrets: boolean
+  /** Where `${env:NAME}` looks; the process's own by default. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Where relative names start; the process's own by default. */
+  readonly cwd?: string
+}
+
+/**
+ * Reads a configuration whole: files, layers, references, schema, levels, cross checks. Synchronous and without state;
+ * the serving process calls it in a child (`loader.ts`), `check` and tests at once.
+ *
+ * @returns plain data, or every error that was found
+ */
+export function loadConfig(sources: readonly string[], options: LoadOptions): LoadResult {
+  const errors: ConfigError[] = []
+  const origins = new Origins()
+  const reader = new SourceReader(options.cwd ?? process.cwd(), origins, errors)
+  const found = new Map<string, string>()
+  const fail = (): LoadResult => ({
+    ok: false,
+    errors: withoutFollowers(errors)
+      .toSorted(byPlace)
+      .map(error => redact(error, found)),
+    files: [...reader.files],
+  })
+
+  const read = reader.read(sources, options.env)
+  // A document with an error is never used in part, and without it the rest would seem to lack things.
+  if (errors.length > 0) return fail()
+  const root = joinLayers(read, origins, errors)
+  resolveReferences(root, {
+    environment: options.environment ?? process.env,
+    secrets: options.secrets,
+    origins,
+    errors,
+    files: reader.files,
+    found,
+  })
+  const resolution = new Resolution(root, origins, errors, options.secrets)
+  const written = validate(root, origins, errors)
+  if (written === null) return fail()
+  const layers = [...read.bases, ...read.overlays].map(document => document.file.name)
+  const config = resolveConfig(written, { layers, files: [...reader.files] }, resolution)
+  return errors.length > 0 ? fail() : { ok: true, config, warnings: resolution.warnings }
+}
+
+/** What is below a key that is not supported is not looked at: the missing variable in it is not the problem. */
+function withoutFollowers(errors: readonly ConfigError[]): ConfigError[] {
+  const unsupported = errors
+    .filter(error => error.message.endsWith(' is not supported yet'))
+    .map(error => `${error.path}.`)
+  return errors.filter(error => !unsupported.some(path => error.path?.startsWith(path)))
+}
+
+function byPlace(a: ConfigError, b: ConfigError): number {
+  return a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1
+}
+
+/** Puts the reference in the place of what it brought, wherever an error would show it. */
+function redact(error: ConfigError, found: ReadonlyMap<string, string>): ConfigError {
+  let { message, suggestion } = error
+  for (const [value, written] of found) {
+    // Shorter ones are words and numbers that stand in messages anyway; a secret is longer.
+    if (value.length < 4) continue
+    message = message.replaceAll(value, written)
+    suggestion = suggestion?.replaceAll(value, written)
+  }
+  return { ...error, message, ...(suggestion === undefined ? {} : { suggestion }) }
+}

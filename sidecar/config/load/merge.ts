@@ -1,0 +1,157 @@
+import type { ConfigError } from '../config-error.ts'
+import { faultAt, pathText } from './fault.ts'
+import type { ConfigMap, Container, Origins } from './origin.ts'
+import { expandShorthand } from './shorthands.ts'
+import { didYouMean } from './suggestion.ts'
+
+/** Sets a key as plain data, whatever it is called: `__proto__` is a key like any other. */
+export function putKey(map: ConfigMap, key: string, value: unknown): void {
+  if (key === '__proto__')
+    Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true })
+  else map[key] = value
+}
+
+/** Whether a value is a map of the configuration (a plain object, not a list and not a referenced value). */
+export function isConfigMap(value: unknown): value is ConfigMap {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+/** Alternatives: giving one of a group takes the others away. */
+const ACTIONS = ['upstream', 'split', 'versions', 'redirect', 'respond', 'aggregate', 'routes', 'upstreams']
+const PATHS = ['stripPrefix', 'path']
+const SOURCES = ['url', 'endpoints', 'discovery']
+/** Keys whose value replaces as a whole, by the key of the map around them (`*`: anywhere). */
+const WHOLE = new Set(['redirect', 'respond', 'authenticate', 'path', 'split', 'versions', 'aggregate'])
+
+/** Lists of which one named thing may stand for the whole list. */
+const NAMED_LISTS = new Set(['listeners', 'routes', 'consumers'])
+
+type Path = readonly (string | number)[]
+
+function alternatives(path: Path): readonly string[] {
+  if (path.at(-1) === 'rewrite') return PATHS
+  if (path.length === 2 && path[0] === 'upstreams') return SOURCES
+  if (path.length === 2 && path[0] === 'listeners') return ACTIONS
+  if (path.length === 4 && path[2] === 'routes') return ACTIONS
+  return []
+}
+
+/**
+ * Lays one layer over another: maps merge key by key, lists of named things by name, everything else replaces. `null`
+ * removes a key, `{ name: x, remove: true }` a named thing.
+ */
+export class LayerMerge {
+  readonly #origins: Origins
+  readonly #errors: ConfigError[]
+  readonly #root: ConfigMap
+  constructor(origins: Origins, errors: ConfigError[], root: ConfigMap) {
+    this.#origins = origins
+    this.#errors = errors
+    this.#root = root
+  }
+
+  map(base: ConfigMap, over: ConfigMap, path: Path): ConfigMap {
+    const result: ConfigMap = {}
+    const group = alternatives(path)
+    const replaced = group.some(key => Object.hasOwn(over, key) && over[key] !== null)
+    for (const [key, value] of Object.entries(base)) {
+      if (replaced && group.includes(key) && !(Object.hasOwn(over, key) && mergesItself(key))) continue
+      putKey(result, key, value)
+    }
+    for (const [key, value] of Object.entries(over)) {
+      const at = [...path, key]
+      if (value === null) {
+        if (!Object.hasOwn(base, key)) this.#absent(at, `\`${key}\``, Object.keys(base))
+        delete result[key]
+      } else if (Object.hasOwn(result, key)) {
+        putKey(result, key, this.#value(base, over, key, at))
+      } else {
+        putKey(result, key, this.#fresh(over, key, at))
+      }
+    }
+    this.#origins.layered(result, [base, over])
+    return result
+  }
+
+  /** A value that is new: it lies over nothing, and can remove nothing. */
+  #fresh(over: ConfigMap, key: string, path: Path): unknown {
+    const value = over[key]
+    if (isConfigMap(value) && !WHOLE.has(key)) return this.map({}, value, path)
+    return value
+  }
+
+  #value(base: ConfigMap, over: ConfigMap, key: string, path: Path): unknown {
+    const lower = expandShorthand(base, key, this.#origins)
+    const upper = expandShorthand(over, key, this.#origins)
+    if (WHOLE.has(key) && path.length > 1) return upper
+    const named = NAMED_LISTS.has(key)
+    if (!named && isConfigMap(lower) && isConfigMap(upper)) return this.map(lower, upper, path)
+    const below = namedList(lower, named)
+    const above = namedList(upper, named)
+    if (below !== null && above !== null) return this.#list(below, above, path)
+    return upper
+  }
+
+  #list(base: NamedList, over: NamedList, path: Path): unknown[] {
+    const result: unknown[] = [...base.items]
+    const from: (readonly [Container, number])[] = base.items.map(
+      (_, index) => [base.container, index] as const,
+    )
+    for (const [index, item] of over.items.entries()) {
+      const name = item['name']
+      const at = result.findIndex(one => isConfigMap(one) && one['name'] === name)
+      if (item['remove'] === true) {
+        if (at === -1)
+          this.#absent(
+            [...path, index],
+            `\`${String(name)}\``,
+            base.items.map(one => String(one['name'])),
+          )
+        else {
+          result.splice(at, 1)
+          from.splice(at, 1)
+        }
+        continue
+      }
+      const below = result[at]
+      if (isConfigMap(below)) result[at] = this.map(below, item, [...path, at])
+      else {
+        result.push(this.map({}, item, [...path, result.length]))
+        from.push([over.container, index])
+      }
+    }
+    this.#origins.listed(result, from)
+    return result
+  }
+
+  #absent(path: Path, what: string, there: readonly string[]): void {
+    const spot = this.#origins.find(this.#root, path, 'key')
+    const suggestion = didYouMean(what.replaceAll('`', ''), there)
+    this.#errors.push(
+      faultAt(spot, `${what} cannot be removed here: it is not in the layers below`, {
+        suggestion,
+        path: pathText(path),
+      }),
+    )
+  }
+}
+
+function mergesItself(key: string): boolean {
+  return key === 'routes'
+}
+
+interface NamedList {
+  readonly items: readonly ConfigMap[]
+  readonly container: Container
+}
+
+function isNamed(value: unknown): value is ConfigMap {
+  return isConfigMap(value) && typeof value['name'] === 'string'
+}
+
+/** A list of named things, or one named thing that stands for such a list. */
+function namedList(value: unknown, alone: boolean): NamedList | null {
+  if (alone && isNamed(value)) return { items: [value], container: value }
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isNamed)) return null
+  return { items: value, container: value }
+}

@@ -1,0 +1,208 @@
+import { z } from 'zod'
+import { fieldName, method } from './match-schema.ts'
+import { parseHost } from './match-text.ts'
+import { durationOrOff, parseDuration, sizeOrSwitch } from './quantities.ts'
+import { flag, isOff, scalar, text, Wrong } from './scalars.ts'
+import { byName, list, option, orOff, section, shorter } from './shape.ts'
+import { expandRetry, expandTimeout, expandUpgrade } from './shorthands.ts'
+import { parseTemplate } from './template.ts'
+
+const SWITCH = { type: 'boolean' }
+
+/** Text with `{...}` in it, filled for each request. What may stand in the braces is checked where the route is known. */
+export const template = text('text', { format: 'template' }, '', (value, shown) => {
+  const parsed = parseTemplate(value)
+  return typeof parsed === 'string' ? new Wrong(`${shown}: ${parsed}`) : value
+})
+
+const fieldTemplate = text('text', { format: 'template' }, '', (value, shown) => {
+  const parsed = parseTemplate(value)
+  if (typeof parsed === 'string') return new Wrong(`${shown}: ${parsed}`)
+  // eslint-disable-next-line no-control-regex -- the control characters are what is looked for
+  return /[\x00-\x08\x0a-\x1f\x7f]/.test(value)
+    ? new Wrong('control characters cannot stand in a header')
+    : value
+})
+
+const timeout = shorter(
+  expandTimeout,
+  orOff(
+    section(
+      'a timeout',
+      {
+        total: option(
+          durationOrOff,
+          "from the request's last byte to the response's head, tries and pauses included",
+          '15s',
+        ),
+        idle: option(durationOrOff, 'how long each side may be silent from then on', '5m'),
+      },
+      ['perTry'],
+    ),
+  ),
+  [{ type: 'string', pattern: '^\\d+(ms|s|m|h|d)$' }, SWITCH],
+)
+
+const retryCount = scalar<number>({ type: 'integer', minimum: 0, maximum: 1 }, 1, (value, shown) => {
+  const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  if (count === 0 || count === 1) return count
+  if (typeof count === 'number' && Number.isInteger(count) && count > 1) {
+    return new Wrong(`more than one retry is not supported yet, got ${shown}: expected 0 or 1`)
+  }
+  return new Wrong(`expected 0 or 1, got ${shown}`)
+})
+const retry = shorter(
+  expandRetry,
+  orOff(
+    section(
+      'a retry',
+      { count: option(retryCount, 'how often a request that was never processed is tried again', 1) },
+      ['statuses', 'methods', 'backoff', 'budget', 'replay', 'hedge'],
+    ),
+  ),
+  [{ type: 'integer', minimum: 0, maximum: 1 }, SWITCH],
+)
+
+const rewriteHost = text('a host', {}, 'keep', (value, shown) =>
+  value === 'keep' ? value : parseHost(value, shown, true),
+)
+const rewritePath = text('a path', { pattern: '^/', format: 'template' }, '/', (value, shown) => {
+  if (!value.startsWith('/')) return new Wrong(`a path begins with \`/\`, got ${shown}`, `write: /${value}`)
+  const parsed = parseTemplate(value)
+  return typeof parsed === 'string' ? new Wrong(`${shown}: ${parsed}`) : value
+})
+const stripPrefix = text('a path', { pattern: '^/' }, '/x', (value, shown) => {
+  if (!/^\/[^?#{}*\s]+$/.test(value))
+    return new Wrong(`expected a path prefix such as \`/api\`, got ${shown}`)
+  return value.replace(/\/+$/, '') || new Wrong(`expected a path prefix such as \`/api\`, got ${shown}`)
+})
+const rewrite = orOff(
+  section('a rewrite', {
+    stripPrefix: option(stripPrefix, 'what is taken from the front of the path'),
+    path: option(rewritePath, 'the path that goes upstream; `{id}` is a path parameter'),
+    host: option(rewriteHost, "the Host that goes upstream; `keep` is the client's. Default: by role"),
+  }),
+)
+
+const edits = section('header edits', {
+  set: option(byName(fieldName, fieldTemplate), 'stands once, with this value'),
+  add: option(byName(fieldName, fieldTemplate), 'one more line, whatever is there'),
+  remove: option(list(fieldName), 'names of headers that are taken away'),
+})
+const headers = orOff(
+  section('headers', {
+    request: option(edits, 'on the way up'),
+    response: option(edits, 'on the way back'),
+  }),
+)
+
+const ORIGIN =
+  /^https?:\/\/(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*(:\d{1,5})?$/
+const origin = text(
+  'an origin',
+  { samples: ['https://shop.example', 'https://*.shop.example'] },
+  '*',
+  (value, shown) => {
+    if (value === '*') return value
+    const lower = value.toLowerCase()
+    if (ORIGIN.test(lower))
+      return lower.replace(/^(http:\/\/.*):80$/, '$1').replace(/^(https:\/\/.*):443$/, '$1')
+    if (lower === 'null') return new Wrong('the origin `null` is any sandboxed page: it cannot be allowed')
+    return new Wrong(
+      `expected an origin such as \`https://shop.example\`, got ${shown}`,
+      ORIGIN.test(lower.replace(/\/.*$/, '').replace(/^/, 'https://'))
+        ? `write: https://${lower.replace(/\/.*$/, '')}`
+        : originOf(lower),
+    )
+  },
+)
+
+function originOf(text: string): string | undefined {
+  const match = /^(https?:\/\/[^/]+)\/.*$/.exec(text)
+  return match === null ? undefined : `write: ${match[1]}`
+}
+
+const corsMethod = z.union([z.literal('*'), method])
+const maxAge = scalar<number>({ type: 'string', pattern: '^\\d+(ms|s|m|h|d)$' }, 600, (value, shown) => {
+  if (isOff(value)) return 0
+  const ms = parseDuration(value, shown, ' or `off`')
+  return ms instanceof Wrong ? ms : Math.floor(ms / 1000)
+})
+const cors = orOff(
+  section('cors', {
+    origins: option(list(origin), 'who may call from a browser: origins, `https://*.shop.example`, or `*`'),
+    methods: option(list(corsMethod), 'methods a preflight may ask for; `*`: whatever is asked', [
+      'GET',
+      'HEAD',
+      'POST',
+      'PUT',
+      'PATCH',
+      'DELETE',
+    ]),
+    headers: option(list(fieldName), 'request headers a preflight may ask for; `*`: whatever is asked', '*'),
+    expose: option(
+      list(fieldName),
+      'response headers a script may read, besides those that it always may',
+      [],
+    ),
+    credentials: option(
+      flag,
+      'whether cookies and credentials may be sent; never with the origin `*`',
+      false,
+    ),
+    maxAge: option(maxAge, 'how long a browser may keep the answer to a preflight', '10m'),
+  }),
+)
+
+const protocol = text('a protocol name', { pattern: '^[A-Za-z0-9.-]+$' }, 'websocket', (value, shown) =>
+  /^[A-Za-z0-9!#$%&'*+.^_|~-]+(\/[A-Za-z0-9.]+)?$/.test(value)
+    ? value.toLowerCase()
+    : new Wrong(`${shown} is no protocol name`),
+)
+const upgrade = shorter(
+  expandUpgrade,
+  z.array(protocol, {
+    error: issue =>
+      issue.code !== 'invalid_type'
+        ? undefined
+        : typeof issue.input === 'object' && issue.input !== null
+          ? 'settings of an upgrade are not supported yet: expected `on`, `off` or names of protocols'
+          : 'expected `on`, `off` or names of protocols',
+  }),
+  [{ type: 'string' }, SWITCH],
+)
+
+/** Policies that later versions act on. */
+export const LATER_POLICIES = [
+  'authenticate',
+  'authorize',
+  'rateLimit',
+  'validate',
+  'transcode',
+  'transform',
+  'cache',
+  'compress',
+  'mirror',
+  'fault',
+  'affinity',
+  'fallback',
+  'deprecated',
+  'filters',
+]
+
+/** The policies, as they may stand in `defaults`, in a listener and in a route. */
+export const policyShape = {
+  timeout: option(timeout, '`10s` is the total; `off` for none', { total: '15s', idle: '5m' }),
+  retry: option(retry, 'whether a request that the upstream never processed is tried once more', 1),
+  requestSize: option(
+    sizeOrSwitch,
+    'the largest request body; 413 beyond. Inbound and outbound 10MiB, edge 1MiB',
+  ),
+  rewrite: option(rewrite, 'path and Host that go upstream'),
+  headers: option(headers, 'what is changed in the headers, on the way up and on the way back'),
+  cors: option(cors, 'who may call from a browser'),
+  upgrade: option(upgrade, 'protocols that a request may upgrade to; `on` is WebSocket', 'on'),
+}
+
+export const policiesSchema = section('defaults', policyShape, LATER_POLICIES)
+export type WrittenPolicies = z.infer<typeof policiesSchema>

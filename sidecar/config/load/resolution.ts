@@ -1,0 +1,45 @@
+import type { ConfigError } from '../config-error.ts'
+import type { SourcePlace } from '../resolved.ts'
+import { faultAt, pathText } from './fault.ts'
+import type { ConfigMap, Origins } from './origin.ts'
+
+export type ConfigPath = readonly (string | number)[]
+
+/** What the steps of resolving share: where things were written, and what was found wrong. */
+export class Resolution {
+  readonly root: ConfigMap
+  readonly errors: ConfigError[]
+  readonly warnings: string[] = []
+  /** False: references were left alone, so what came from them is a stand-in and is not compared with anything. */
+  readonly secrets: boolean
+  readonly #origins: Origins
+  constructor(root: ConfigMap, origins: Origins, errors: ConfigError[], secrets: boolean) {
+    this.root = root
+    this.errors = errors
+    this.secrets = secrets
+    this.#origins = origins
+  }
+
+  /** Reports what is wrong with the value (or the key) at a path. */
+  fault(path: ConfigPath, message: string, suggestion?: string, what: 'key' | 'value' = 'value'): void {
+    const spot = this.#origins.find(this.root, path, what)
+    this.errors.push(faultAt(spot, message, { suggestion, path: pathText(path) }))
+  }
+
+  /** Where a path was written. */
+  place(path: ConfigPath, what: 'key' | 'value' = 'value'): SourcePlace {
+    const spot = this.#origins.find(this.root, path, what)
+    return spot === undefined ? { file: '', line: 0, column: 0 } : spot.file.place(spot.offset)
+  }
+
+  /** `edge.yaml:12`. */
+  line(path: ConfigPath): string {
+    const place = this.place(path, 'key')
+    return `${place.file}:${place.line}`
+  }
+
+  /** The absolute path of the file in which a path was written. */
+  fileOf(path: ConfigPath): string | undefined {
+    return this.#origins.find(this.root, path, 'value')?.file.path
+  }
+}

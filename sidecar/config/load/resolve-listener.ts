@@ -1,0 +1,162 @@
+import type { ListenerConnection, ListenerLimits } from '../../http1/settings.ts'
+import type { ResolvedListener, ResolvedRoute, ResolvedUpstream } from '../resolved.ts'
+import { addressText, isLoopback } from './address-text.ts'
+import { contentHash } from './hash.ts'
+import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
+import type { PolicyLevel } from './resolve-policies.ts'
+import { ACTION_KEYS, checkUpstream, resolveRoute } from './resolve-route.ts'
+import { fromFile } from './resolve-upstream.ts'
+import type { ConfigPath, Resolution } from './resolution.ts'
+
+/** What listeners share. */
+export interface ListenerSurroundings {
+  readonly defaults: PolicyLevel
+  readonly upstreams: ReadonlyMap<string, ResolvedUpstream>
+  readonly resolution: Resolution
+}
+
+/** One listener with its routes, shorthands expanded. */
+export function resolveListener(
+  written: WrittenListener,
+  path: ConfigPath,
+  { defaults, upstreams, resolution }: ListenerSurroundings,
+): ResolvedListener {
+  const { name, role } = written
+  const names = new Set(upstreams.keys())
+  const inherited: PolicyLevel[] = [defaults, { policies: written, path, label: 'listener' }]
+  const shared = { role, upstreams: names, resolution }
+  const routes: ResolvedRoute[] = []
+  const add = (route: ResolvedRoute | null) => route !== null && routes.push(route)
+  switch (form(written, path, resolution)) {
+    case 'routes':
+      for (const [index, route] of (written.routes ?? []).entries())
+        add(resolveRoute(route, [...path, 'routes', index], { ...shared, levels: inherited }))
+      break
+    case 'upstreams':
+      for (const [index, upstream] of (written.upstreams ?? []).entries()) {
+        if (!checkUpstream(upstream, [...path, 'upstreams', index], names, resolution)) continue
+        const route: WrittenRoute = {
+          name: upstream,
+          match: { host: hostsOf(upstreams.get(upstream)) },
+          upstream,
+        }
+        const resolved = resolveRoute(route, path, { ...shared, levels: inherited })
+        add(resolved && { ...resolved, at: resolution.place([...path, 'upstreams', index]) })
+      }
+      break
+    case 'action': {
+      // The policies are the listener's: they are merged as its level, not said twice.
+      const action: WrittenRoute = {
+        name,
+        upstream: written.upstream,
+        redirect: written.redirect,
+        respond: written.respond,
+      }
+      add(resolveRoute(action, path, { ...shared, levels: inherited }))
+      break
+    }
+    case 'none':
+      break
+  }
+  const address = fromFile(written.address, [...path, 'address'], resolution)
+  if (role === 'outbound' && written.allowRemote !== true && !isLoopback(address)) {
+    resolution.fault(
+      [...path, 'address'],
+      `an outbound listener listens on the loopback address only, and ${addressText(address)} is not one`,
+      'write 127.0.0.1, or say `allowRemote: on`',
+    )
+  }
+  const limits = resolveLimits(written)
+  if (limits.urlBytes > limits.headerBytes) {
+    resolution.fault(
+      [...path, 'limits', 'urlBytes'],
+      '`urlBytes` cannot be more than `headerBytes`, which holds it',
+      undefined,
+      'key',
+    )
+  }
+  const settings = {
+    name,
+    role,
+    address,
+    hosts: [...new Set(written.hosts)],
+    trustedProxies: written.trustedProxies ?? [],
+    limits,
+    connection: resolveConnection(written),
+  }
+  const hash = contentHash({ ...settings, routes: routes.map(route => route.hash) })
+  return { ...settings, routes, hash, at: resolution.place(path) }
+}
+
+/** Which of the alternatives a listener takes. */
+function form(
+  written: WrittenListener,
+  path: ConfigPath,
+  resolution: Resolution,
+): 'routes' | 'upstreams' | 'action' | 'none' {
+  const actions = ACTION_KEYS.filter(key => written[key] !== undefined)
+  const given = [
+    ...(written.routes === undefined ? [] : ['routes']),
+    ...(written.upstreams === undefined ? [] : ['upstreams']),
+    ...actions,
+  ]
+  const [first, second] = given
+  if (first === undefined) {
+    resolution.fault(
+      path,
+      `the listener \`${written.name}\` needs \`routes\` or one action (\`upstream\`, \`redirect\`, \`respond\`)`,
+    )
+    return 'none'
+  }
+  if (second !== undefined && !(first !== 'routes' && first !== 'upstreams')) {
+    resolution.fault(
+      [...path, second],
+      `\`${first}\` and \`${second}\` are alternatives: a listener has one of them`,
+      undefined,
+      'key',
+    )
+    return 'none'
+  }
+  if (first === 'upstreams' && written.role !== 'outbound') {
+    resolution.fault(
+      [...path, 'upstreams'],
+      '`upstreams` is for outbound listeners: write `routes` or `upstream`',
+      undefined,
+      'key',
+    )
+    return 'none'
+  }
+  if (first === 'routes' && written.routes?.length === 0)
+    resolution.fault([...path, 'routes'], '`routes` is empty: nothing could be answered')
+  return first === 'routes' || first === 'upstreams' ? first : 'action'
+}
+
+/** The hosts by which a client asks for an upstream: its name, and the host of its `url`. */
+function hostsOf(upstream: ResolvedUpstream | undefined): string[] {
+  if (upstream === undefined) return []
+  const url = upstream.authority.replace(/:\d+$/, '').toLowerCase()
+  return [...new Set([upstream.name.toLowerCase(), url])]
+}
+
+function resolveLimits({ role, limits }: WrittenListener): ListenerLimits {
+  const perAddress = limits?.connectionsPerAddress
+  return {
+    headerBytes: limits?.headerBytes ?? 16 * 1024,
+    headerFields: limits?.headerFields ?? 100,
+    urlBytes: limits?.urlBytes ?? 8 * 1024,
+    connections: limits?.connections ?? null,
+    connectionsPerAddress: perAddress === undefined && role === 'edge' ? 1000 : (perAddress ?? null),
+    requestsPerConnection: limits?.requestsPerConnection ?? null,
+  }
+}
+
+function resolveConnection({ connection }: WrittenListener): ListenerConnection {
+  return {
+    handshake: connection?.handshake ?? 5000,
+    head: connection?.head ?? 10_000,
+    bodyIdle: connection?.bodyIdle ?? 30_000,
+    writeIdle: connection?.writeIdle ?? 60_000,
+    keepAlive: connection?.keepAlive ?? 75_000,
+    age: connection?.age === undefined ? 3_600_000 : connection.age,
+  }
+}

@@ -1,0 +1,157 @@
+import type { CorsPolicy } from '../../filters/cors/schema.ts'
+import type { HeaderEdits, HeadersPolicy } from '../../filters/headers/schema.ts'
+import type { Role, RoutePolicies, TimeoutPolicy } from '../../snapshot/policies.ts'
+import { isConfigMap } from './merge.ts'
+import type { WrittenPolicies } from './policy-schema.ts'
+import type { ConfigPath, Resolution } from './resolution.ts'
+
+/** One level of policies: what was written there, and where. */
+export interface PolicyLevel {
+  readonly policies: WrittenPolicies
+  readonly path: ConfigPath
+  readonly label: string
+}
+
+export const POLICY_NAMES = [
+  'timeout',
+  'retry',
+  'requestSize',
+  'rewrite',
+  'headers',
+  'cors',
+  'upgrade',
+] as const
+type PolicyName = (typeof POLICY_NAMES)[number]
+
+const MIB = 1024 * 1024
+
+/** The policies of one route, merged over its levels (outermost first), with where each was written. */
+export function resolvePolicies(
+  levels: readonly PolicyLevel[],
+  role: Role,
+  resolution: Resolution,
+): { policies: RoutePolicies; from: Record<string, string> } {
+  const merged: WrittenPolicies = {}
+  const from: Record<string, string> = {}
+  for (const name of POLICY_NAMES) {
+    let value: unknown
+    const places: string[] = []
+    for (const level of levels) {
+      const written = level.policies[name]
+      if (written === undefined) continue
+      if (!isConfigMap(value) || !isConfigMap(written)) places.length = 0
+      places.push(`${level.label} (${resolution.line([...level.path, name])})`)
+      value = value === undefined ? written : mergeLevel(value, written, name)
+    }
+    // Each policy merges with itself only, so its type stays.
+    if (value !== undefined) Object.assign(merged, { [name]: value })
+    from[name] = places.length === 0 ? builtIn(name, role) : places.join(' + ')
+  }
+  const cors = resolveCors(merged, levels, resolution)
+  return {
+    policies: {
+      timeout: resolveTimeout(merged.timeout),
+      retry: resolveRetry(merged.retry),
+      requestSize: resolveSize(merged.requestSize, role),
+      rewrite: resolveRewrite(merged.rewrite),
+      headers: resolveHeaders(merged.headers),
+      cors,
+      upgrade: { protocols: merged.upgrade ?? ['websocket'] },
+    },
+    from,
+  }
+}
+
+/** Maps merge key by key, everything else is replaced; of `stripPrefix` and `path` one takes the other away. */
+function mergeLevel(below: unknown, above: unknown, name: string): unknown {
+  if (!isConfigMap(below) || !isConfigMap(above)) return above
+  const result = { ...below }
+  if (name === 'rewrite' && (above['path'] !== undefined || above['stripPrefix'] !== undefined)) {
+    delete result['path']
+    delete result['stripPrefix']
+  }
+  for (const [key, value] of Object.entries(above)) {
+    if (value === undefined) continue
+    result[key] = Object.hasOwn(result, key) ? mergeLevel(result[key], value, key) : value
+  }
+  return result
+}
+
+function builtIn(name: PolicyName, role: Role): string {
+  if (name === 'requestSize') return `default of the role ${role}`
+  return name === 'timeout' || name === 'retry' || name === 'upgrade' ? 'default' : 'none'
+}
+
+function resolveTimeout(written: WrittenPolicies['timeout']): TimeoutPolicy {
+  if (written === false) return { total: null, idle: null }
+  return {
+    total: written?.total === undefined ? 15_000 : written.total,
+    idle: written?.idle === undefined ? 300_000 : written.idle,
+  }
+}
+
+function resolveRetry(written: WrittenPolicies['retry']): RoutePolicies['retry'] {
+  if (written === false) return null
+  const count = written?.count ?? 1
+  return count === 0 ? null : { count }
+}
+
+function resolveSize(written: WrittenPolicies['requestSize'], role: Role): number | null {
+  if (written === false) return null
+  if (typeof written === 'number') return written
+  return role === 'edge' ? MIB : 10 * MIB
+}
+
+function resolveRewrite(written: WrittenPolicies['rewrite']): RoutePolicies['rewrite'] {
+  if (written === undefined || written === false || Object.keys(written).length === 0) return null
+  return { stripPrefix: written.stripPrefix ?? null, path: written.path ?? null, host: written.host ?? null }
+}
+
+type WrittenEdits = Exclude<WrittenPolicies['headers'], undefined | false>['request']
+
+function resolveEdits(written: WrittenEdits): HeaderEdits {
+  return {
+    set: Object.entries(written?.set ?? {}),
+    add: Object.entries(written?.add ?? {}),
+    remove: written?.remove ?? [],
+  }
+}
+
+function resolveHeaders(written: WrittenPolicies['headers']): HeadersPolicy | null {
+  if (written === undefined || written === false) return null
+  return { request: resolveEdits(written.request), response: resolveEdits(written.response) }
+}
+
+function resolveCors(
+  merged: WrittenPolicies,
+  levels: readonly PolicyLevel[],
+  resolution: Resolution,
+): CorsPolicy | null {
+  const written = merged.cors
+  if (written === undefined || written === false) return null
+  const level = levels.findLast(one => one.policies.cors !== undefined)
+  const path = [...(level?.path ?? []), 'cors']
+  if (written.origins === undefined || written.origins.length === 0) {
+    resolution.fault(
+      path,
+      '`cors` needs `origins`: who may call',
+      'e.g. cors: { origins: https://shop.example }',
+      'key',
+    )
+  } else if (written.credentials === true && written.origins.includes('*')) {
+    resolution.fault(
+      path,
+      '`credentials` cannot go with the origin `*`: any page could act as its visitor',
+      'list the origins',
+      'key',
+    )
+  }
+  return {
+    origins: written.origins ?? [],
+    methods: written.methods ?? ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    headers: written.headers ?? ['*'],
+    expose: written.expose ?? [],
+    credentials: written.credentials ?? false,
+    maxAge: written.maxAge ?? 600,
+  }
+}

@@ -1,0 +1,174 @@
+import { STATUS_CODES } from 'node:http'
+import type { MatchSpec, ValueMatch } from '../../routing/match-spec.ts'
+import type { ActionSpec, Role } from '../../snapshot/policies.ts'
+import type { ResolvedRoute } from '../resolved.ts'
+import { contentHash } from './hash.ts'
+import type { WrittenRoute } from './listener-schema.ts'
+import { pathParameters } from './match-text.ts'
+import { resolvePolicies } from './resolve-policies.ts'
+import type { PolicyLevel } from './resolve-policies.ts'
+import type { ConfigPath, Resolution } from './resolution.ts'
+import { didYouMean } from './suggestion.ts'
+import { REQUEST_VALUES, templateExpressions } from './template.ts'
+
+/** What a route stands in. */
+export interface RouteSurroundings {
+  readonly role: Role
+  /** Outermost first, the route's own not among them. */
+  readonly levels: readonly PolicyLevel[]
+  readonly upstreams: ReadonlySet<string>
+  readonly resolution: Resolution
+}
+
+export const ACTION_KEYS = ['upstream', 'redirect', 'respond'] as const
+type Actions = Pick<WrittenRoute, (typeof ACTION_KEYS)[number]>
+
+/** One route: its match and action made whole, the levels merged into it. Null where it has no action. */
+export function resolveRoute(
+  written: WrittenRoute,
+  path: ConfigPath,
+  surroundings: RouteSurroundings,
+): ResolvedRoute | null {
+  const { resolution, role } = surroundings
+  const action = resolveAction(written, path, surroundings)
+  const match = resolveMatch(written.match)
+  const own: PolicyLevel = { policies: written, path, label: 'route' }
+  const { policies, from } = resolvePolicies([...surroundings.levels, own], role, resolution)
+  checkTemplates(written, match, path, resolution)
+  if (action === null) return null
+  if (
+    policies.rewrite?.path !== null &&
+    policies.rewrite?.stripPrefix !== null &&
+    policies.rewrite !== null
+  ) {
+    resolution.fault(
+      [...path, 'rewrite'],
+      '`stripPrefix` and `path` are alternatives: give one',
+      undefined,
+      'key',
+    )
+  }
+  if (action.kind !== 'upstream' && written.rewrite) {
+    resolution.fault(
+      [...path, 'rewrite'],
+      `\`rewrite\` works only with \`upstream\`: this route has \`${action.kind}\``,
+      undefined,
+      'key',
+    )
+  }
+  const content = { name: written.name, match, action, policies }
+  return { ...content, hash: contentHash(content), at: resolution.place(path), from }
+}
+
+/** The one action of a route or of a listener that stands for a route. */
+function resolveAction(
+  written: Actions,
+  path: ConfigPath,
+  { upstreams, resolution }: RouteSurroundings,
+): ActionSpec | null {
+  const given = ACTION_KEYS.filter(key => written[key] !== undefined)
+  if (given.length === 0) {
+    resolution.fault(path, `a route needs an action: ${ACTION_KEYS.map(key => `\`${key}\``).join(', ')}`)
+    return null
+  }
+  if (given.length > 1) {
+    const list = given.map(key => `\`${key}\``).join(' and ')
+    resolution.fault(
+      [...path, given[1] ?? ''],
+      `${list} are alternatives: a route has one action`,
+      undefined,
+      'key',
+    )
+  }
+  if (written.upstream !== undefined) {
+    checkUpstream(written.upstream, [...path, 'upstream'], upstreams, resolution)
+    return { kind: 'upstream', upstream: written.upstream }
+  }
+  if (written.redirect !== undefined) {
+    return { kind: 'redirect', to: written.redirect.to, status: written.redirect.status ?? 308 }
+  }
+  const { status = 200, headers = {}, body } = written.respond ?? {}
+  if (STATUS_CODES[status] === undefined) {
+    resolution.fault([...path, 'respond', 'status'], `${status} is no status that HTTP knows`)
+  }
+  if (body !== undefined && (status === 204 || status === 304)) {
+    resolution.fault([...path, 'respond', 'body'], `a response of status ${status} has no body`)
+  }
+  if (body === undefined || typeof body === 'string')
+    return { kind: 'respond', status, headers, body: body ?? '' }
+  const typed = Object.hasOwn(headers, 'content-type')
+    ? headers
+    : { 'content-type': 'application/json', ...headers }
+  return { kind: 'respond', status, headers: typed, body: JSON.stringify(body) }
+}
+
+/** Reports a name that no upstream has. */
+export function checkUpstream(
+  name: string,
+  path: ConfigPath,
+  upstreams: ReadonlySet<string>,
+  resolution: Resolution,
+): boolean {
+  if (upstreams.has(name)) return true
+  // With references left alone a name may be a stand-in.
+  if (!resolution.secrets && name === 'name') return true
+  const there = upstreams.size === 0 ? 'there are no `upstreams`' : undefined
+  resolution.fault(path, `there is no upstream \`${name}\``, didYouMean(name, upstreams) ?? there)
+  return false
+}
+
+/** What a match says, every kind of it given. */
+export function resolveMatch(written: WrittenRoute['match']): MatchSpec {
+  const { host = [], path = [], methods = [], headers = {}, query = {}, priority = 0 } = written ?? {}
+  return {
+    hosts: [...new Set(host)],
+    paths: path.length === 0 ? [{ kind: 'prefix', path: '' }] : path,
+    methods: [...new Set(methods)],
+    headers: conditions(headers),
+    query: conditions(query),
+    priority,
+  }
+}
+
+function conditions(written: Readonly<Record<string, ValueMatch['tests']>>): ValueMatch[] {
+  return Object.entries(written).map(([name, tests]) => ({ name, tests }))
+}
+
+/** What stands in braces: a parameter of this route's path, or a part of the request. */
+function checkTemplates(
+  written: WrittenRoute,
+  match: MatchSpec,
+  path: ConfigPath,
+  resolution: Resolution,
+): void {
+  const sets = match.paths.map(one => new Set(pathParameters(one)))
+  const every = (name: string) => sets.every(set => set.has(name))
+  const some = (name: string) => sets.some(set => set.has(name))
+  const names = new Set(sets.flatMap(set => [...set]))
+  const check = (template: string, at: ConfigPath, fits: (name: string) => boolean): void => {
+    for (const expression of templateExpressions(template)) {
+      if (REQUEST_VALUES.includes(expression) || fits(expression)) continue
+      const problem = expressionProblem(expression, names)
+      resolution.fault(at, problem, didYouMean(expression, [...names, ...REQUEST_VALUES]))
+    }
+  }
+  const { rewrite, redirect, headers } = written
+  if (rewrite && rewrite.path !== undefined) check(rewrite.path, [...path, 'rewrite', 'path'], every)
+  if (redirect !== undefined) check(redirect.to, [...path, 'redirect', 'to'], every)
+  if (!headers) return
+  for (const side of ['request', 'response'] as const) {
+    for (const verb of ['set', 'add'] as const) {
+      for (const [name, template] of Object.entries(headers[side]?.[verb] ?? {})) {
+        check(template, [...path, 'headers', side, verb, name], some)
+      }
+    }
+  }
+}
+
+function expressionProblem(expression: string, names: ReadonlySet<string>): string {
+  if (names.has(expression)) return `\`{${expression}}\` is not a parameter of every path of this route`
+  if (!/^[A-Za-z_]\w*$/.test(expression)) {
+    return `the expression \`{${expression}}\` is not supported yet: expected a path parameter or ${REQUEST_VALUES.slice(0, 5).join(', ')}`
+  }
+  return `\`{${expression}}\` is no parameter of this route's path`
+}

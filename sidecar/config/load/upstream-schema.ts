@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { parseAddress } from './address-text.ts'
+import { duration } from './quantities.ts'
+import { integer, oneOf, referenceName, text, Wrong } from './scalars.ts'
+import { list, option, section, shorter } from './shape.ts'
+
+/** What a `url` says. */
+export interface UpstreamUrl {
+  readonly host: string
+  readonly port: number
+  readonly authority: string
+  readonly basePath: string
+}
+
+const STAND_IN: UpstreamUrl = { host: 'localhost', port: 80, authority: 'localhost', basePath: '' }
+
+const url = text('a URL', { format: 'uri', pattern: '^http://' }, STAND_IN, (value, shown) => {
+  if (/^https:/i.test(value))
+    return new Wrong(`https upstreams are not supported yet: expected an http URL, got ${shown}`)
+  if (!/^[a-z]+:\/\//i.test(value)) return new Wrong(`expected a URL, got ${shown}`, `write: http://${value}`)
+  if (!/^http:/i.test(value)) return new Wrong(`expected an http URL, got ${shown}`)
+  const parsed = URL.parse(value)
+  if (parsed === null || parsed.hostname === '') return new Wrong(`${shown} is no URL`)
+  if (parsed.username !== '' || parsed.password !== '')
+    return new Wrong('a URL cannot hold a user or a password here')
+  if (parsed.search !== '' || parsed.hash !== '' || /[?#]/.test(value))
+    return new Wrong(`${shown}: a URL ends before \`?\` and \`#\` here`)
+  return {
+    host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: parsed.port === '' ? 80 : Number(parsed.port),
+    authority: parsed.host,
+    basePath: parsed.pathname.replace(/\/+$/, ''),
+  }
+})
+
+const endpointAddress = text(
+  'an address',
+  { samples: ['users-1:8080', '[::1]:8080', 'unix:/run/app.sock'] },
+  { kind: 'tcp' as const, host: 'localhost', port: 80 },
+  (value, shown) => {
+    const address = parseAddress(value, 'connect')
+    return typeof address === 'string' ? new Wrong(`${address}, got ${shown}`) : address
+  },
+)
+
+const endpoint = shorter(
+  value => (typeof value === 'object' && value !== null && !('text' in value) ? value : { address: value }),
+  section(
+    'an endpoint',
+    {
+      address: endpointAddress,
+      weight: option(integer(1, 65_535), 'its share beside the others', 1),
+    },
+    ['zone', 'priority'],
+  ),
+  [endpointAddress],
+)
+
+/** Where requests go. */
+export const upstreamSchema = section(
+  'an upstream',
+  {
+    url: option(url, 'where it is; its path is put in front of the request’s'),
+    endpoints: option(
+      list(endpoint),
+      'its addresses, instead of `url`; names are resolved to all their addresses',
+    ),
+    loadBalance: option(
+      oneOf(['least-request', 'round-robin'], ['maglev', 'ring-hash', 'peak-ewma', 'random']),
+      'how an endpoint is chosen; `least-request` takes the better of two',
+      'least-request',
+    ),
+    limits: option(
+      section('limits of an upstream', {
+        inFlight: option(integer(1, 1_000_000), 'requests in flight at one time', 1024),
+        pending: option(integer(0, 1_000_000), 'requests that wait for a connection', 256),
+      }),
+      'how much it is given at one time; 503 `upstream_overloaded` beyond',
+    ),
+    connection: option(
+      section('connections of an upstream', {
+        connect: option(
+          duration,
+          'how long a connection may take to be made; 1s where every endpoint is on this machine',
+          '2s',
+        ),
+        keepAlive: option(duration, 'how long an idle connection is kept', '3s'),
+      }),
+      'its connections',
+    ),
+  },
+  ['discovery', 'healthCheck', 'outlierDetection', 'circuitBreaker', 'tls', 'proxyProtocol', 'protocol'],
+)
+export type WrittenUpstream = z.infer<typeof upstreamSchema>
+
+export const upstreamName = referenceName

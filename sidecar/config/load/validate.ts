@@ -1,0 +1,111 @@
+import type { z } from 'zod'
+import type { ConfigError } from '../config-error.ts'
+import { faultAt, pathText } from './fault.ts'
+import { isConfigMap } from './merge.ts'
+import type { ConfigMap, Origins } from './origin.ts'
+import { rootSchema } from './root-schema.ts'
+import type { WrittenConfig } from './root-schema.ts'
+import { parseName, Wrong } from './scalars.ts'
+import { sectionAt } from './shape.ts'
+import { nearest } from './suggestion.ts'
+
+type Path = (string | number)[]
+
+/** Reads the joined values by the schema. Null after errors were added. */
+export function validate(root: ConfigMap, origins: Origins, errors: ConfigError[]): WrittenConfig | null {
+  const result = rootSchema.safeParse(root)
+  if (result.success) return result.data
+  const report = new Report(root, origins, errors)
+  for (const issue of result.error.issues) report.issue(issue, [])
+  return null
+}
+
+class Report {
+  readonly #root: ConfigMap
+  readonly #origins: Origins
+  readonly #errors: ConfigError[]
+  constructor(root: ConfigMap, origins: Origins, errors: ConfigError[]) {
+    this.#root = root
+    this.#origins = origins
+    this.#errors = errors
+  }
+
+  issue(issue: z.core.$ZodIssue, above: Path): void {
+    // Keys of a configuration are text and indexes.
+    const path = [...above, ...(issue.path as Path)]
+    switch (issue.code) {
+      case 'unrecognized_keys':
+        for (const key of issue.keys) this.#unknown(path, key)
+        return
+      case 'invalid_union': {
+        // By convention the last alternative is the whole form, of which the others are shorter ones or `off`.
+        const last = issue.errors.at(-1) ?? []
+        for (const one of last) this.issue(one, path)
+        return
+      }
+      case 'invalid_key': {
+        const key = String(path.at(-1))
+        const wrong = parseName(key, `\`${key}\``)
+        const first = issue.issues[0]
+        const message =
+          first?.code === 'custom'
+            ? first.message
+            : wrong instanceof Wrong
+              ? wrong.message
+              : `\`${key}\` cannot be a key here`
+        this.#add(path, 'key', message)
+        return
+      }
+      case 'custom': {
+        const suggestion: unknown = issue.params?.['suggestion']
+        this.#add(path, 'value', issue.message, typeof suggestion === 'string' ? suggestion : undefined)
+        return
+      }
+      default:
+        this.#add(path, 'value', issue.message)
+    }
+  }
+
+  #unknown(path: Path, key: string): void {
+    const info = sectionAt(rootSchema, path)
+    const at = [...path, key]
+    if (info?.later.includes(key)) {
+      this.#add(at, 'key', `\`${key}\` is not supported yet`)
+      return
+    }
+    const keys = info?.keys ?? []
+    const near = nearest(key, [...keys, ...(info?.later ?? [])])
+    const place = info === undefined ? '' : ` in ${info.what}`
+    const suggestion =
+      near === undefined ? `expected one of: ${keys.join(', ')}` : `did you mean \`${near}\`?`
+    this.#add(at, 'key', `unknown key \`${key}\`${place}`, suggestion)
+  }
+
+  #add(path: Path, what: 'key' | 'value', message: string, suggestion?: string): void {
+    const given = this.#given(path)
+    const spot = this.#origins.find(this.#root, path, what)
+    let text = message
+    if (given === 'missing') {
+      const info = sectionAt(rootSchema, path.slice(0, -1))
+      text = `\`${String(path.at(-1))}\` is missing${info === undefined ? '' : ` in ${info.what}`}`
+    } else if (given === 'empty') {
+      text = `\`${String(path.at(-1))}\` has no value: ${message.replace(/, got (no value|nothing).*$/, '')}`
+    }
+    this.#errors.push(
+      faultAt(spot, text, { suggestion: given === 'there' ? suggestion : undefined, path: pathText(path) }),
+    )
+  }
+
+  /** Whether something stands at the path. What a shorthand hides counts as there. */
+  #given(path: Path): 'there' | 'missing' | 'empty' {
+    let value: unknown = this.#root
+    for (const [index, key] of path.entries()) {
+      if (Array.isArray(value)) value = value[Number(key)]
+      else if (isConfigMap(value)) {
+        if (!Object.hasOwn(value, key)) return index === path.length - 1 ? 'missing' : 'there'
+        value = value[key]
+      } else return value === null ? 'empty' : 'there'
+    }
+    return value === null ? 'empty' : 'there'
+  }
+}
