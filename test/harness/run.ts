@@ -65,9 +65,9 @@ async function main(): Promise<number> {
       ...(mode.checks && words.length === 0 ? checkJobs() : []),
       ...testJobs(mode, words, scratch),
     ]
-    if (jobs.length === 0) {
-      console.log(`no test file has ${words.join(' and ')} in its path`)
-      return words.length === 0 ? 0 : 1
+    if (jobs.length === 0 && words.length > 0) {
+      console.error(`no test file has ${words.join(' and ')} in its path`)
+      return 2
     }
     return await runJobs(jobs, mode.width)
   } finally {
