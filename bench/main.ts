@@ -59,7 +59,7 @@ function read(): Options {
   try {
     return readOptions(process.argv.slice(2))
   } catch (error) {
-    return refuse(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
+    return refuse(`${String(error)}\n\n${USAGE}`)
   }
 }
 

@@ -36,9 +36,9 @@ export async function probeReload(probe: ReloadProbe): Promise<ReloadResult> {
   let times = before
   let failed = 0
   let seen = Number.NaN
-  let stopped = false
+  const stop = new AbortController()
   const ask = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stop.signal.aborted) {
       const began = performance.now()
       const body = await get(port, '/marker', agent)
       const now = performance.now()
@@ -57,7 +57,7 @@ export async function probeReload(probe: ReloadProbe): Promise<ReloadResult> {
   const scrape = get(admin, '/metrics', agent)
   while (Number.isNaN(seen) && performance.now() - written < GIVE_UP_MS) await pause(20)
   if ((await scrape) === null) failed++
-  stopped = true
+  stop.abort()
   await Promise.all(askers)
   agent.destroy()
   return {

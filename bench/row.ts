@@ -52,9 +52,7 @@ export async function assemble(bench: Bench, contestants: readonly Contestant[])
     try {
       entries.push({ name, entry: await contestant.start(placeFor(bench)) })
     } catch (error) {
-      notes.push(
-        `not measured: ${name}: ${error instanceof Error ? error.message.split('\n').join(' ') : error}`,
-      )
+      notes.push(`not measured: ${name}: ${String(error).replaceAll('\n', ' ')}`)
     }
   }
   for (const note of notes) bench.say(note)

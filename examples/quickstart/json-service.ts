@@ -38,21 +38,7 @@ export class Refusal extends Error {
  */
 export function serve(name: string, port: number, handlers: Handlers): void {
   const server = http.createServer((request, response) => {
-    answer(handlers, request)
-      .catch((error: unknown) => {
-        if (error instanceof Refusal) return failure(error.status, error.message)
-        console.error(error)
-        return failure(500, 'internal error')
-      })
-      .then(({ status, body, headers }) => {
-        const text = JSON.stringify(body) + '\n'
-        response.writeHead(status, {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(text),
-          ...headers,
-        })
-        response.end(request.method === 'HEAD' ? undefined : text)
-      })
+    void respond(handlers, request, response)
   })
   // Longer than the sidecar keeps idle connections, so that it is never the service that closes first.
   server.keepAliveTimeout = 75_000
@@ -68,12 +54,30 @@ export function serve(name: string, port: number, handlers: Handlers): void {
     await pause(3000)
     server.closeAllConnections()
   }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop())
+}
+
+async function respond(
+  handlers: Handlers,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const { status, body, headers } = await answer(handlers, request).catch((error: unknown) => {
+    if (error instanceof Refusal) return failure(error.status, error.message)
+    console.error(error)
+    return failure(500, 'internal error')
+  })
+  const text = JSON.stringify(body) + '\n'
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  })
+  response.end(request.method === 'HEAD' ? undefined : text)
 }
 
 async function answer(handlers: Handlers, request: http.IncomingMessage): Promise<Answer> {
-  const path = new URL(request.url ?? '/', 'http://service').pathname
+  const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
   if (path === '/healthz') return { status: 200, body: { status: 'ok' } }
   const [, collection = '', id = '', ...more] = path.split('/')
   const methods = more.length === 0 ? handlers[`/${collection}${id === '' ? '' : '/{id}'}`] : undefined
