@@ -2,9 +2,18 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { BufferedWriter } from './buffered-writer.ts'
-import { boundedText, jsonString, terminalText, Timestamps, wireText } from './log-text.ts'
+import {
+  boundedText,
+  formatMilliseconds,
+  JsonNames,
+  jsonString,
+  terminalText,
+  Timestamps,
+  wireJson,
+  wireText,
+} from './log-text.ts'
 import { redactQuery, redactTarget } from './redaction.ts'
-import { parseTraceparent } from './trace-context.ts'
+import { traceIdOf } from './trace-context.ts'
 
 /** Which exchanges are written: all, those with status 400 and above or a reason of ours, or none. */
 export type AccessLogPolicy = 'all' | 'errors' | 'off'
@@ -32,6 +41,7 @@ export class AccessLog {
   readonly #clock: Clock
   readonly #random: Random
   readonly #times = new Timestamps()
+  readonly #names = new JsonNames()
   #settings: AccessLogSettings
   #service: string
 
@@ -71,31 +81,32 @@ export class AccessLog {
       else if (name === 'traceparent') parent = headers[i + 1] as string
       else if (name === 'host') host = headers[i + 1] as string
     }
-    const trace = parent === '' ? null : parseTraceparent(parent)
+    const trace = parent === '' ? '' : traceIdOf(parent)
     let line = `{"time":"${this.#times.format(this.#clock.wall())}"`
-    if (exchange.requestId !== '') line += `,"request_id":${wire(exchange.requestId)}`
+    if (exchange.requestId !== '') line += `,"request_id":${wireJson(exchange.requestId)}`
     line += `,"service":${this.#service}`
-    if (exchange.listener !== '') line += `,"listener":${jsonString(exchange.listener)}`
-    line += `,"route":${jsonString(exchange.route)},"method":${wire(exchange.method)}`
-    line += `,"host":${wire(request === null ? host : authority(request))}`
-    line += `,"path":${wire(request === null ? (target?.path ?? '') : request.path)}`
+    if (exchange.listener !== '') line += `,"listener":${this.#names.get(exchange.listener)}`
+    line += `,"route":${this.#names.get(exchange.route)},"method":${wireJson(exchange.method)}`
+    line += `,"host":${wireJson(request === null ? host : authority(request))}`
+    line += `,"path":${wireJson(request === null ? (target?.path ?? '') : request.path)}`
     const query = request === null ? (target?.query ?? '') : redactQuery(request.query)
-    if (query !== '') line += `,"query":${wire(query)}`
+    if (query !== '') line += `,"query":${wireJson(query)}`
     line += `,"status":${exchange.status}`
-    if (exchange.reason !== '') line += `,"reason":${jsonString(exchange.reason)}`
+    if (exchange.reason !== '') line += `,"reason":${this.#names.get(exchange.reason)}`
     if (exchange.cause !== '') line += `,"cause":${jsonString(boundedText(exchange.cause))}`
-    line += `,"duration_ms":${millis(this.#clock.now() - exchange.startedAt)}`
-    if (exchange.firstByteAfter >= 0) line += `,"first_byte_ms":${millis(exchange.firstByteAfter)}`
+    line += `,"duration_ms":${formatMilliseconds(this.#clock.now() - exchange.startedAt)}`
+    if (exchange.firstByteAfter >= 0)
+      line += `,"first_byte_ms":${formatMilliseconds(exchange.firstByteAfter)}`
     line += `,"bytes_in":${exchange.bytesIn},"bytes_out":${exchange.bytesOut}`
-    if (exchange.upstream !== '') line += `,"upstream":${jsonString(exchange.upstream)}`
-    if (exchange.endpoint !== '') line += `,"endpoint":${jsonString(exchange.endpoint)}`
+    if (exchange.upstream !== '') line += `,"upstream":${this.#names.get(exchange.upstream)}`
+    if (exchange.endpoint !== '') line += `,"endpoint":${this.#names.get(exchange.endpoint)}`
     line += `,"attempts":${exchange.attempts}`
-    if (exchange.clientAddress !== '') line += `,"client":${wire(exchange.clientAddress)}`
-    line += `,"peer":${jsonString(peer(exchange))}`
-    if (agent !== '') line += `,"user_agent":${wire(agent)}`
+    if (exchange.clientAddress !== '') line += `,"client":${wireJson(exchange.clientAddress)}`
+    line += `,"peer":${wireJson(peer(exchange))}`
+    if (agent !== '') line += `,"user_agent":${wireJson(agent)}`
     line += `,"protocol":"${exchange.version}"`
-    if (exchange.tunnel !== null) line += `,"tunnel":${wire(exchange.tunnel)}`
-    if (trace !== null) line += `,"trace_id":"${trace.traceId}"`
+    if (exchange.tunnel !== null) line += `,"tunnel":${wireJson(exchange.tunnel)}`
+    if (trace !== '') line += `,"trace_id":"${trace}"`
     return line + '}\n'
   }
 
@@ -106,7 +117,7 @@ export class AccessLog {
     const path = request === null ? (target?.path ?? '') : request.path
     const query = request === null ? (target?.query ?? '') : redactQuery(request.query)
     const time = this.#times.format(this.#clock.wall()).slice(11, 23)
-    const duration = `${millis(this.#clock.now() - exchange.startedAt)}ms`
+    const duration = `${formatMilliseconds(this.#clock.now() - exchange.startedAt)}ms`
     const status = exchange.status === 0 ? '---' : String(exchange.status)
     let line = `${time} ${status} ${duration.padStart(9)} ${terminalText(wireText(exchange.method))} `
     line += terminalText(
@@ -121,10 +132,6 @@ export class AccessLog {
   }
 }
 
-function wire(bytes: string): string {
-  return jsonString(wireText(bytes))
-}
-
 function authority(request: { readonly host: string; readonly port: number }): string {
   return request.port === 0 ? request.host : `${request.host}:${request.port}`
 }
@@ -134,9 +141,4 @@ function peer(exchange: Exchange): string {
   const { address, port } = exchange.peer
   if (address === '') return 'unix'
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-}
-
-/** Milliseconds with three digits after the point: the resolution of the clock. */
-function millis(value: number): number {
-  return Math.round(value * 1000) / 1000
 }

@@ -18,6 +18,13 @@ export function wireText(bytes: string): string {
   return fromWire(bytes.slice(0, end)) + MARK
 }
 
+/** A byte string from the wire as a JSON string, cut to the bound of a field. */
+export function wireJson(bytes: string): string {
+  // Nearly every value is short and plain, and is looked at once.
+  if (bytes.length <= FIELD_BYTES && PLAIN.test(bytes)) return `"${bytes}"`
+  return jsonString(wireText(bytes))
+}
+
 /** Text of ours (a cause, a message) cut to the bound of a field. */
 export function boundedText(text: string): string {
   if (text.length <= FIELD_BYTES) return text
@@ -28,6 +35,29 @@ export function boundedText(text: string): string {
 export function jsonString(text: string): string {
   if (PLAIN.test(text)) return `"${text}"`
   return JSON.stringify(text).replace(UNSAFE, unicodeEscape)
+}
+
+/** JSON strings of names of ours, which come again and again. Bounded: emptied when there are too many. */
+export class JsonNames {
+  readonly #known = new Map<string, string>()
+
+  get(name: string): string {
+    let text = this.#known.get(name)
+    if (text === undefined) {
+      text = jsonString(name)
+      if (this.#known.size >= 4_096) this.#known.clear()
+      this.#known.set(name, text)
+    }
+    return text
+  }
+}
+
+/** Milliseconds with three digits after the point, the resolution of the clock. Never negative. */
+export function formatMilliseconds(value: number): string {
+  const micros = value > 0 && value < 1e12 ? Math.round(value * 1000) : 0
+  const whole = Math.floor(micros / 1000)
+  const rest = micros - whole * 1000
+  return `${whole}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
 }
 
 /** The text for a terminal: what is unsafe as escapes, in quotes where it has spaces or quotes. */
@@ -45,20 +75,25 @@ function unicodeEscape(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** `2026-01-02T03:04:05.678Z`. The part up to the second is kept, since most lines share it with the one before. */
+/** `2026-01-02T03:04:05.678Z`. Kept as long as it holds, since at high rates many lines share a millisecond. */
 export class Timestamps {
   #second = -1
   #prefix = ''
+  #millisecond = -1
+  #text = ''
 
   /** @param wall milliseconds since 1970 */
   format(wall: number): string {
-    const milliseconds = Math.floor(wall)
-    const second = Math.floor(milliseconds / 1000)
+    const millisecond = Math.floor(wall)
+    if (millisecond === this.#millisecond) return this.#text
+    const second = Math.floor(millisecond / 1000)
     if (second !== this.#second) {
       this.#second = second
       this.#prefix = new Date(second * 1000).toISOString().slice(0, 20)
     }
-    const rest = milliseconds - second * 1000
-    return `${this.#prefix}${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}Z`
+    const rest = millisecond - second * 1000
+    this.#millisecond = millisecond
+    this.#text = `${this.#prefix}${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}Z`
+    return this.#text
   }
 }

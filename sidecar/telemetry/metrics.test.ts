@@ -267,7 +267,8 @@ test('promtool accepts a full scrape', needs('promtool'), async () => {
   const text = await scrape(metrics)
   stop()
   series(text)
-  for (const [, name] of text.matchAll(/^# TYPE (\S+)/gm)) assert.ok(text.includes(`# HELP ${name} `), name)
+  for (const [, name = ''] of text.matchAll(/^# TYPE (\S+)/gm))
+    assert.ok(text.includes(`# HELP ${name} `), name)
   const checked = spawnSync('promtool', ['check', 'metrics'], {
     input: text,
     encoding: 'utf8',
