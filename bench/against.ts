@@ -19,21 +19,19 @@ export function against(commit: string): Row {
     run: async bench => {
       const tree = path.join(bench.folder, 'other-tree')
       git('worktree', 'add', '--detach', tree, commit)
+      // The folder goes with the run's own; this makes git forget it, also after a Ctrl-C.
+      process.once('exit', () => git('worktree', 'prune'))
+      symlinkSync(path.join(THIS_TREE, 'node_modules'), path.join(tree, 'node_modules'))
+      const field = await assemble({ ...bench, options: { ...bench.options, only: null } }, [
+        outrigger({ name: 'this tree' }),
+        outrigger({ name: commit, tree }),
+        outrigger({ name: 'this tree again' }),
+      ])
       try {
-        symlinkSync(path.join(THIS_TREE, 'node_modules'), path.join(tree, 'node_modules'))
-        const field = await assemble({ ...bench, options: { ...bench.options, only: null } }, [
-          outrigger({ name: 'this tree' }),
-          outrigger({ name: commit, tree }),
-          outrigger({ name: 'this tree again' }),
-        ])
-        try {
-          const series = await rounds(bench, field)
-          return report(bench, series, [...compare(bench, series), ...field.notes])
-        } finally {
-          await dismiss(field)
-        }
+        const series = await rounds(bench, field)
+        return report(bench, series, [...compare(bench, series), ...field.notes])
       } finally {
-        git('worktree', 'remove', '--force', tree)
+        await dismiss(field)
       }
     },
   }

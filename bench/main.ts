@@ -59,7 +59,7 @@ function read(): Options {
   try {
     return readOptions(process.argv.slice(2))
   } catch (error) {
-    return refuse(`${String(error)}\n\n${USAGE}`)
+    return refuse(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
   }
 }
 
@@ -76,7 +76,17 @@ function whyNotHere(): string | null {
 }
 
 function machine(): unknown {
-  return { node: process.version, cpu: os.cpus()[0]?.model, cores: os.cpus().length, kernel: os.release() }
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  }).trim()
+  return {
+    commit,
+    node: process.version,
+    cpu: os.cpus()[0]?.model,
+    cores: os.cpus().length,
+    kernel: os.release(),
+  }
 }
 
 function refuse(message: string): never {

@@ -29,7 +29,7 @@ export async function rounds(
       samples.push(one)
       bench.say(`round ${round} of ${count}: ${name}: ${one.rps.toFixed(0)} rps, ${one.cpu.toFixed(1)} us`)
     }
-  return series
+  return series.map(({ name, samples }) => ({ name, samples }))
 }
 
 /** One figure out of a series: the median of its rounds, or the best (the lowest, or the highest of `rps`). */

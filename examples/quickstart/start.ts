@@ -115,7 +115,10 @@ function options(): { base: number; config: string } {
       fail(2, `--port-base is a whole number from 1 to ${MAX_BASE}, not "${values['port-base']}".`)
     return { base, config: path.resolve(values.config ?? path.join(here, 'config')) }
   } catch (error) {
-    fail(2, `${String(error)}\nUsage: npm start [-- --port-base NUMBER] [--config FOLDER]`)
+    fail(
+      2,
+      `${error instanceof Error ? error.message : String(error)}\nUsage: npm start [-- --port-base NUMBER] [--config FOLDER]`,
+    )
   }
 }
 
