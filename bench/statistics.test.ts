@@ -35,5 +35,5 @@ test('a table is Markdown', () => {
 
 test('the generated configuration has as many routes as asked', () => {
   const text = routesConfiguration(10, 1234, 'first')
-  assert.equal(text.match(/name: (marker|route-\d+)/g)?.length, 10)
+  assert.equal(text.match(/name: (marker|check|route-\d+)/g)?.length, 10)
 })

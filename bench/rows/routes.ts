@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Contestant } from '../contestant.ts'
 import { fillIn, missingIn, startOutrigger, THIS_TREE, type Ready } from '../contestants/outrigger.ts'
 import { probeReload, type ReloadResult } from '../reload-probe.ts'
-import { figure, rounds } from '../rounds.ts'
+import { figure, rounds, verdict } from '../rounds.ts'
 import { assemble, dismiss, type Row } from '../row.ts'
 import { median } from '../statistics.ts'
 import { digits, ratio } from '../table.ts'
@@ -11,6 +11,8 @@ import { digits, ratio } from '../table.ts'
 const FEW = 10
 const MANY = 10_000
 const RELOADS = 3
+/** Routes beside the generated ones: the marker, and what the correctness check asks for. */
+const FIXED = 2
 
 /** P7: 10,000 routes against ten: what a lookup costs, and how long a changed file takes to be in effect. */
 export const routes: Row = {
@@ -92,7 +94,7 @@ export const routes: Row = {
               String(results.reduce((sum, result) => sum + result.failed, 0)),
             ]
           }),
-          notes: field.notes,
+          notes: [...measured.flatMap(one => verdict(one).notes), ...field.notes],
         },
       }
     } finally {
@@ -101,7 +103,7 @@ export const routes: Row = {
   },
 }
 
-/** A configuration of `count` routes over a hundred services, one of which answers `marker` by itself. */
+/** A configuration of `count` routes over a hundred services, one of which answers `marker` by itself and one takes what the correctness check asks for. */
 export function routesConfiguration(count: number, origin: number, marker: string): string {
   const lines = [
     'version: 1',
@@ -112,8 +114,9 @@ export function routesConfiguration(count: number, origin: number, marker: strin
     '    address: 127.0.0.1:PORT',
     '    routes:',
     `      - { name: marker, match: { path: { exact: /marker } }, respond: { status: 200, body: ${marker} } }`,
+    '      - { name: check, match: { path: [{ exact: / }, { exact: /echo }] }, upstream: origin }',
   ]
-  for (let index = 1; index < count; index++) {
+  for (let index = 1; index <= count - FIXED; index++) {
     const template = index % 3 === 0 ? `${pathOf(index)}/{id}` : pathOf(index)
     lines.push(
       `      - name: route-${index}`,
@@ -140,7 +143,7 @@ function pathsScript(count: number): string {
   return `local turn = 0
 request = function()
   turn = turn + 7919
-  local index = turn % ${count - 1} + 1
+  local index = turn % ${count - FIXED} + 1
   return wrk.format("GET", "/service-" .. index % 100 .. "/resource-" .. index .. "/42")
 end
 `
