@@ -42,7 +42,7 @@ export function parseAddress(text: string, use: AddressUse): Address | string {
 /** Whether only this machine can reach it. */
 export function isLoopback(address: Address): boolean {
   if (address.kind === 'unix') return true
-  return address.host === '::1' || address.host === 'localhost' || /^127\./.test(address.host)
+  return address.host === '::1' || address.host === 'localhost' || address.host.startsWith('127.')
 }
 
 /** The address as it is written: what errors and labels show. */

@@ -22,13 +22,8 @@ export const method = text('a method', { samples: ['GET', 'POST'] }, 'GET', (val
   )
 })
 
-const prefixOrTemplate = text(
-  'a path',
-  { pattern: '^/' },
-  { kind: 'prefix', path: '' } as PathMatch,
-  parsePath,
-)
-const exactPath = text('a path', { pattern: '^/' }, { kind: 'exact', path: '/' } as PathMatch, parseExactPath)
+const prefixOrTemplate = text<PathMatch>('a path', { pattern: '^/' }, { kind: 'prefix', path: '' }, parsePath)
+const exactPath = text<PathMatch>('a path', { pattern: '^/' }, { kind: 'exact', path: '/' }, parseExactPath)
 export const regex = text('a regular expression', { format: 're2' }, '.*', parseRegex)
 
 /** Text where a map may stand too. */
