@@ -42,7 +42,7 @@ listeners:
 upstreams:
   origin: { url: "http://127.0.0.1:${origin}" }
 admin: { address: 127.0.0.1:ADMIN }
-telemetry: { accessLog: { write: ${accessLog ? 'all' : 'off'}, format: json } }
+telemetry: { accessLog: { write: ${accessLog ? 'on' : 'off'}, format: json } }
 `
 }
 

@@ -48,20 +48,13 @@ async function judge(tally: Tally, proxy: ProxyUnderTest, file: string, one: Llh
             : 'refused, but the connection stays open')
     return tally.judge(name, problem)
   }
-  const reason = one.messages.map(message => refusedByDesign(message, one.bytes)).find(text => text !== null)
-  if (reason !== undefined) {
-    const outcome = await sendBytes(proxy.port, bytes, { methods })
-    if (outcome.malformed !== null || !outcome.closed) return tally.judge(name, outcome.malformed ?? 'hangs')
-    return tally.setAside(reason)
-  }
   const outcome = await sendBytes(proxy.port, bytes, whole > 0 ? { methods, enough: whole } : { methods })
   const statuses = outcome.responses.slice(0, whole).map(({ status }) => status)
   const served = statuses.length === whole && statuses.every(status => status >= 200 && status < 300)
-  tally.judge(
-    name,
-    outcome.malformed ??
-      (served ? null : `${whole} to be served, answered ${statuses.join(', ') || 'nothing'}`),
-  )
+  if (outcome.malformed !== null || served) return tally.judge(name, outcome.malformed)
+  const reason = one.messages.map(message => refusedByDesign(message, one.bytes)).find(text => text !== null)
+  if (reason !== undefined && outcome.closed) return tally.setAside(reason)
+  tally.judge(name, `${whole} to be served, answered ${statuses.join(', ') || 'nothing'}`)
 }
 
 /** Why Outrigger refuses a message that llhttp's parser accepts, or null. llhttp judges syntax, without a proxy's duties. */
