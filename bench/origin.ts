@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { programPath } from '../test/harness/needs.ts'
-import { freePort, LOAD_CORE, Program } from './program.ts'
+import { freePort } from '../test/harness/free-port.ts'
+import { LOAD_CORE, Program } from './program.ts'
 
 /** The answer that the load asks for: 115 bytes of JSON. */
 export const BODY =

@@ -2,13 +2,16 @@ import http from 'node:http'
 import { renameSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Ready } from './contestants/outrigger.ts'
+import { longestTurn } from './event-loop.ts'
 import { percentile } from './statistics.ts'
 
 /** What one reload did to those who were asking meanwhile. Milliseconds. */
 export interface ReloadResult {
   /** From the end of the write to the first answer of the new configuration. */
   readonly inEffect: number
-  /** The longest that an answer of the proxy itself took: the event loop was blocked for most of it. */
+  /** The longest turn of the event loop, by its own metrics. */
+  readonly turn: number
+  /** The longest that an answer of the proxy itself took. */
   readonly longest: number
   readonly p99Before: number
   readonly p99During: number
@@ -50,18 +53,20 @@ export async function probeReload(probe: ReloadProbe): Promise<ReloadResult> {
   }
   const askers = Array.from({ length: AGENTS }, ask)
   await pause(BEFORE_MS)
+  await longestTurn(admin)
   writeFileSync(`${file}.new`, config)
   times = during
   renameSync(`${file}.new`, file)
   const written = performance.now()
-  const scrape = get(admin, '/metrics', agent)
+  const scrape = longestTurn(admin)
   while (Number.isNaN(seen) && performance.now() - written < GIVE_UP_MS) await pause(20)
-  if ((await scrape) === null) failed++
+  const turn = Math.max(await scrape, await longestTurn(admin))
   stop.abort()
   await Promise.all(askers)
   agent.destroy()
   return {
     inEffect: seen - written,
+    turn,
     longest: Math.max(...during),
     p99Before: percentile(before, 99),
     p99During: percentile(during, 99),

@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { notInstalled, type Contestant } from '../contestant.ts'
 import { programPath } from '../../test/harness/needs.ts'
-import { freePort, Program, PROXY_CORE } from '../program.ts'
+import { freePort } from '../../test/harness/free-port.ts'
+import { Program, PROXY_CORE } from '../program.ts'
 
 /** Caddy; the pinning leaves its scheduler one core, and GOMAXPROCS says so. */
 export const caddy: Contestant = {

@@ -3,7 +3,8 @@ import path from 'node:path'
 import { notInstalled, type Contestant } from '../contestant.ts'
 import { programPath } from '../../test/harness/needs.ts'
 import { nginxHttpDefaults, nginxPreamble } from '../origin.ts'
-import { freePort, Program, PROXY_CORE } from '../program.ts'
+import { freePort } from '../../test/harness/free-port.ts'
+import { Program, PROXY_CORE } from '../program.ts'
 
 /** nginx as a reverse proxy: the reference. With `accessLog` it writes its usual log through a 64 KiB buffer. */
 export function nginx({ accessLog = false } = {}): Contestant {

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { pinnedNode, v8Flags } from '../../bin/pinned-node.js'
 import { notInstalled, type Contestant } from '../contestant.ts'
-import { freePort, Program, PROXY_CORE } from '../program.ts'
+import { freePort } from '../../test/harness/free-port.ts'
+import { Program, PROXY_CORE } from '../program.ts'
 
 const peers = path.join(import.meta.dirname, '..', 'peers')
 

@@ -2,7 +2,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pinnedNode, v8Flags } from '../../bin/pinned-node.js'
 import type { Contestant, Entry } from '../contestant.ts'
-import { freePort, Program, PROXY_CORE } from '../program.ts'
+import { freePort } from '../../test/harness/free-port.ts'
+import { Program, PROXY_CORE } from '../program.ts'
 
 /** The root of this checkout. */
 export const THIS_TREE = path.join(import.meta.dirname, '..', '..')

@@ -1,11 +1,18 @@
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
-import type { Contestant } from '../contestant.ts'
+import type { Contestant, Place } from '../contestant.ts'
 import { caddy } from '../contestants/caddy.ts'
 import { envoy } from '../contestants/envoy.ts'
 import { haproxy } from '../contestants/haproxy.ts'
 import { nginx } from '../contestants/nginx.ts'
-import { missingIn, plainConfiguration, startOutrigger, THIS_TREE } from '../contestants/outrigger.ts'
+import {
+  missingIn,
+  plainConfiguration,
+  startOutrigger,
+  THIS_TREE,
+  type Ready,
+} from '../contestants/outrigger.ts'
+import { longestTurn } from '../event-loop.ts'
 import { run } from '../program.ts'
 import { assemble, dismiss, type Bench, type Row } from '../row.ts'
 import { median, percentile } from '../statistics.ts'
@@ -29,25 +36,23 @@ interface Series {
   readonly runs: Times[]
 }
 
-/** The collector's pauses go to standard output; everything else is the plain configuration. */
-const traced: Contestant = {
-  name: 'Outrigger',
-  missing: () => missingIn(THIS_TREE),
-  start: ({ folder, origin }) =>
-    startOutrigger({ name: 'Outrigger', folder, config: plainConfiguration(origin), flags: ['--trace-gc'] }),
-}
+/** The plain configuration; the collector's pauses go to standard output. */
+const traced = ({ folder, origin }: Place): Promise<Ready> =>
+  startOutrigger({ name: 'Outrigger', folder, config: plainConfiguration(origin), flags: ['--trace-gc'] })
 
 /** P3: what a proxy adds to the response time at a steady 1,000 requests a second. */
 export const latency: Row = {
   name: 'p3',
   run: async bench => {
     const { rounds, seconds, best } = bench.options
-    let trace = { file: '', from: 0 }
+    let trace = { file: '', from: 0, admin: 0 }
     const outrigger: Contestant = {
-      ...traced,
+      name: 'Outrigger',
+      missing: () => missingIn(THIS_TREE),
       start: async place => {
-        trace = { file: path.join(place.folder, 'stdout.log'), from: 0 }
-        return traced.start(place)
+        const ready = await traced(place)
+        trace = { file: path.join(place.folder, 'stdout.log'), from: 0, admin: ready.admin }
+        return ready
       },
     }
     const field = await assemble(bench, [nginx(), haproxy, envoy, caddy, outrigger])
@@ -58,7 +63,10 @@ export const latency: Row = {
         ...field.entries.map(({ name, entry }) => ({ name, port: entry.port, runs: new Array<Times>() })),
       ]
       for (const one of series) await steady(bench, one, 1)
-      if (trace.file !== '') trace.from = statSync(trace.file).size
+      if (trace.file !== '') {
+        trace.from = statSync(trace.file).size
+        await longestTurn(trace.admin)
+      }
       for (let round = 1; round <= rounds; round++)
         for (const one of series) {
           const times = await steady(bench, one, seconds)
@@ -71,7 +79,7 @@ export const latency: Row = {
       const cell = (one: Series, key: keyof Times): number => pick(one.runs.map(times => times[key]))
       const added = (one: Series, key: keyof Times): string =>
         one === direct ? '' : digits(cell(one, key) - cell(direct, key), 2)
-      const collector = trace.file === '' ? [] : [collectorNote(trace.file, trace.from)]
+      const collector = trace.file === '' ? [] : [await causes(trace)]
       const failed = series.filter(one => one.runs.some(times => times.failures > 0))
       return {
         figures: { series, collector },
@@ -126,13 +134,14 @@ export function readTimes(log: string): Times {
   }
 }
 
-/** What Node's collector did meanwhile: the likeliest cause of a long tail. */
-function collectorNote(file: string, from: number): string {
-  const text = readFileSync(file).subarray(from).toString('utf8')
+/** What Outrigger's process did meanwhile that makes a long tail: the collector's pauses, the longest turn of its loop. */
+async function causes(trace: { file: string; from: number; admin: number }): Promise<string> {
+  const text = readFileSync(trace.file).subarray(trace.from).toString('utf8')
   const pauses = [
     ...text.matchAll(/: (Scavenge|Mark-Compact)[^\n]*? MB, (?:pooled: [^,]*, )?([\d.]+) \/ [\d.]+ ms/g),
   ]
   const longest = Math.max(0, ...pauses.map(([, , milliseconds]) => Number(milliseconds)))
   const full = pauses.filter(([, kind]) => kind === 'Mark-Compact').length
-  return `Outrigger's collector: ${pauses.length} pauses (${full} of them full collections), the longest ${longest.toFixed(1)} ms`
+  const turn = digits(await longestTurn(trace.admin), 1)
+  return `Outrigger: ${pauses.length} pauses of the collector (${full} full ones), the longest ${longest.toFixed(1)} ms; longest turn of the event loop ${turn} ms`
 }

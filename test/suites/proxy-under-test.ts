@@ -1,37 +1,22 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
-import readline from 'node:readline'
-import { pinnedNode, v8Flags } from '../../bin/pinned-node.js'
+import { Outrigger } from '../harness/outrigger.ts'
 import { EchoOrigin } from './echo-origin.ts'
-
-const root = path.join(import.meta.dirname, '..', '..')
-const READY_WITHIN_MS = 10_000
 
 /** Outrigger as an edge that passes everything to an echo origin. */
 export class ProxyUnderTest {
   readonly port: number
   readonly origin: EchoOrigin
-  readonly #child: ChildProcess
-  readonly #folder: string
+  readonly #outrigger: Outrigger
 
-  private constructor(port: number, origin: EchoOrigin, child: ChildProcess, folder: string) {
-    this.port = port
+  private constructor(outrigger: Outrigger, origin: EchoOrigin) {
+    this.port = outrigger.port('suites')
     this.origin = origin
-    this.#child = child
-    this.#folder = folder
+    this.#outrigger = outrigger
   }
 
   static async start(): Promise<ProxyUnderTest> {
     const origin = new EchoOrigin()
-    const originPort = await origin.listen()
-    const folder = mkdtempSync(path.join(os.tmpdir(), 'outrigger-suites-'))
-    const file = path.join(folder, 'outrigger.yaml')
-    writeFileSync(
-      file,
-      `version: 1
+    const port = await origin.listen()
+    const outrigger = await Outrigger.start(`version: 1
 service: suites
 listeners:
   - name: suites
@@ -39,39 +24,15 @@ listeners:
     address: 127.0.0.1:0
     upstream: origin
 upstreams:
-  origin: { url: "http://127.0.0.1:${originPort}" }
+  origin: { url: "http://127.0.0.1:${port}" }
 admin: { address: 127.0.0.1:0 }
 telemetry: { accessLog: { write: off } }
-`,
-    )
-    const args = [...v8Flags(), path.join(root, 'sidecar', 'main.ts'), 'run', '-c', file]
-    const child = spawn(pinnedNode() ?? process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-    process.once('exit', () => child.kill('SIGKILL'))
-    return new ProxyUnderTest(await readyPort(child), origin, child, folder)
+`)
+    return new ProxyUnderTest(outrigger, origin)
   }
 
   async stop(): Promise<void> {
-    const ended = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await Promise.all([ended, this.origin.close()])
-    rmSync(this.#folder, { recursive: true })
+    await this.#outrigger.stop('SIGKILL')
+    await this.origin.close()
   }
-}
-
-/** The port that the ready line of the process log names for the one listener. */
-function readyPort(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const said: string[] = []
-    const fail = (): void => reject(new Error(`Outrigger did not become ready:\n${said.join('\n')}`))
-    const timer = setTimeout(fail, READY_WITHIN_MS)
-    child.once('exit', fail)
-    if (child.stderr === null) return
-    readline.createInterface({ input: child.stderr }).on('line', line => {
-      said.push(line)
-      const port = /"msg":"ready"/.test(line) && /"suites":"127\.0\.0\.1:(\d+)"/.exec(line)?.[1]
-      if (!port) return
-      clearTimeout(timer)
-      resolve(Number(port))
-    })
-  })
 }
