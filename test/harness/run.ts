@@ -85,7 +85,7 @@ function testJobs(mode: Mode, words: readonly string[], scratch: string): Job[] 
   // Memory of the shared read buffer is overwritten after use, so that a test sees whoever kept a part of it.
   const env: NodeJS.ProcessEnv = { ...process.env, OUTRIGGER_POISON: '1' }
   delete env['NODE_OPTIONS']
-  return globSync('{sidecar,injector,examples,bench,test}/**/*.test.ts')
+  return globSync('{sidecar,injector,examples,bench,test}/**/*.test.ts', { exclude: ['**/node_modules'] })
     .filter(file => wanted(file) && words.every(word => file.includes(word)))
     .toSorted()
     .map(file => ({ part: partOf(file), run: () => runTestFile(file, scratch, env, timeout) }))
