@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { parseAddress } from './address-text.ts'
 import { duration } from './quantities.ts'
 import { integer, oneOf, referenceName, text, Wrong } from './scalars.ts'
