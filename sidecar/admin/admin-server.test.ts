@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, renameSync, rmSync, statSync } from 'node:fs'
+import { request } from 'node:http'
+import type { IncomingHttpHeaders, RequestOptions } from 'node:http'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import type { Address } from '../exchange/address.ts'
+import type { LogFields, LogLevel } from '../telemetry/process-log.ts'
+import { AdminServer } from './admin-server.ts'
+import type { Control } from './control.ts'
+
+class FakeControl implements Control {
+  calls: string[] = []
+  isReady = true
+  logLevel = 'info'
+  metricsText = 'outrigger_x 1\n'
+  shown: unknown = {
+    listeners: [{ name: 'in' }],
+    admin: { token: 'canary' },
+    headers: { Authorization: 'canary' },
+  }
+  hold: Promise<void> | null = null
+  ready(): boolean {
+    return this.isReady
+  }
+  async metrics(write: (chunk: string) => void): Promise<void> {
+    if (this.hold !== null) await this.hold
+    write(this.metricsText)
+  }
+  config(): unknown {
+    return this.shown
+  }
+  configHash(): string {
+    return 'abc123'
+  }
+  upstreams(): unknown {
+    return [{ name: 'app', endpoints: [] }]
+  }
+  drain(): void {
+    this.calls.push('drain')
+  }
+  quit(): void {
+    this.calls.push('quit')
+  }
+}
+
+class FakeLog {
+  level: LogLevel = 'info'
+  errors: { message: string; fields: LogFields | undefined }[] = []
+  trace(): void {}
+  debug(): void {}
+  info(): void {}
+  warn(): void {}
+  error(message: string, fields?: LogFields): void {
+    this.errors.push({ message, fields })
+  }
+  fatal(): void {}
+}
+
+async function start(
+  t: TestContext,
+  options: { probes?: boolean; token?: string | null; host?: string; headMs?: number } = {},
+) {
+  const control = new FakeControl()
+  const log = new FakeLog()
+  const server = new AdminServer(control, log, options.headMs)
+  t.after(() => server.close())
+  const wanted: Address = { kind: 'tcp', host: options.host ?? '127.0.0.1', port: 0 }
+  const address = await server.listen(wanted, {
+    probes: options.probes ?? false,
+    token: options.token ?? null,
+  })
+  assert.ok(typeof address === 'object' && address.kind === 'tcp')
+  return { control, log, server, port: address.port }
+}
+
+function text(result: Address | string): string {
+  assert.ok(typeof result === 'string', 'an error')
+  return result
+}
+
+interface Answer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+}
+
+function send(target: RequestOptions, body = ''): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', agent: false, ...target }, response => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => (text += chunk))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }))
+      response.on('error', reject)
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+test('the paths answer', async t => {
+  const { control, port } = await start(t)
+  assert.deepEqual(
+    [(await send({ port, path: '/healthz' })).status, (await send({ port, path: '/readyz' })).status],
+    [200, 200],
+  )
+  control.isReady = false
+  assert.equal((await send({ port, path: '/healthz' })).status, 200)
+  const unready = await send({ port, path: '/readyz' })
+  assert.equal(unready.status, 503)
+  assert.equal(unready.headers['content-type'], 'application/problem+json')
+  const metrics = await send({ port, path: '/metrics' })
+  assert.match(metrics.headers['content-type'] ?? '', /^text\/plain; version=0\.0\.4/)
+  assert.equal(metrics.text, 'outrigger_x 1\n')
+  assert.deepEqual(JSON.parse((await send({ port, path: '/upstreams' })).text), [
+    { name: 'app', endpoints: [] },
+  ])
+  const index = await send({ port, path: '/' })
+  for (const name of ['healthz', 'readyz', 'metrics', 'config', 'upstreams', 'log-level', 'drain', 'quit'])
+    assert.match(index.text, new RegExp(`^(GET |POST) /${name}`, 'm'))
+  assert.equal(index.headers['cache-control'], 'no-store')
+})
+
+test('the configuration is shown with its hash and without secrets', async t => {
+  const { control, port } = await start(t)
+  const shown = await send({ port, path: '/config' })
+  assert.equal(shown.headers['outrigger-config-hash'], 'abc123')
+  const expected = { listeners: [{ name: 'in' }], admin: { token: '***' }, headers: { Authorization: '***' } }
+  assert.deepEqual(JSON.parse(shown.text), { hash: 'abc123', config: expected })
+  let deep: unknown = { password: 'canary' }
+  for (let i = 0; i < 10; i++) deep = { a: [deep], secret: 'canary', none: undefined, empty: {}, list: [] }
+  control.shown = deep
+  const text = (await send({ port, path: '/config' })).text
+  assert.doesNotMatch(text, /canary/)
+  JSON.parse(text)
+})
+
+test('drain, quit and the log level', async t => {
+  const { control, port } = await start(t)
+  assert.equal((await send({ port, path: '/drain', method: 'POST' })).status, 202)
+  assert.deepEqual(control.calls, ['drain'])
+  assert.equal((await send({ port, path: '/quit', method: 'POST' })).status, 202)
+  await send({ port, path: '/healthz' })
+  assert.deepEqual(control.calls, ['drain', 'quit'])
+  assert.equal((await send({ port, path: '/log-level?level=debug', method: 'POST' })).text, 'debug\n')
+  assert.equal(control.logLevel, 'debug')
+  assert.equal((await send({ port, path: '/log-level' })).text, 'debug\n')
+  const bad = await send({ port, path: '/log-level?level=loud', method: 'POST' })
+  assert.equal(bad.status, 400)
+  assert.match(bad.text, /trace, debug, info/)
+  assert.equal(control.logLevel, 'debug')
+})
+
+test('each path has its methods and no other', async t => {
+  const { control, port } = await start(t)
+  const reads = ['/', '/healthz', '/readyz', '/metrics', '/config', '/upstreams', '/log-level']
+  for (const name of [...reads, '/drain', '/quit']) {
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE']) {
+      const { status, headers, text } = await send({ port, path: name, method })
+      const what = `${method} ${name}`
+      if (method === 'GET' || method === 'HEAD') assert.equal(status, reads.includes(name) ? 200 : 405, what)
+      else if (method === 'POST' && name === '/log-level') assert.equal(status, 400, what)
+      else if (method === 'POST' && !reads.includes(name)) assert.equal(status, 202, what)
+      else assert.equal(status, 405, what)
+      if (status === 405) assert.ok((headers.allow ?? '').length > 0, what)
+      if (method === 'HEAD') assert.equal(text, '', what)
+    }
+  }
+  assert.deepEqual(control.calls, ['drain', 'quit'])
+  assert.equal((await send({ port, path: '/nothing' })).status, 404)
+  assert.equal((await send({ port, path: '//config' })).status, 404)
+  assert.equal((await send({ port, path: '/config/../drain', method: 'POST' })).status, 404)
+})
+
+test('what a web page can make a browser send is refused', async t => {
+  const { control, port } = await start(t)
+  const refused: Record<string, string>[] = [
+    { origin: 'http://127.0.0.1' },
+    { origin: 'null' },
+    { origin: '' },
+    { host: 'evil.example' },
+    { host: `evil.example:${port}` },
+    { host: 'localhost.evil.example' },
+    { host: '127.0.0.1.evil.example' },
+    { host: 'evil@127.0.0.1' },
+    { host: '127.0.0.1@evil.example' },
+    { host: '127.0.0.2' },
+  ]
+  for (const headers of refused) {
+    for (const [name, method] of [
+      ['/config', 'GET'],
+      ['/drain', 'POST'],
+      ['/healthz', 'GET'],
+    ] as const)
+      assert.equal((await send({ port, path: name, method, headers })).status, 403, JSON.stringify(headers))
+  }
+  assert.deepEqual(control.calls, [])
+  for (const host of [
+    'localhost',
+    `LOCALHOST:${port}`,
+    '127.0.0.1',
+    `127.0.0.1:${port}`,
+    '[::1]',
+    `[::1]:${port}`,
+  ])
+    assert.equal((await send({ port, path: '/config', headers: { host } })).status, 200, host)
+})
+
+test('a Host that is empty or missing is refused', async t => {
+  const { port } = await start(t)
+  for (const head of ['GET /config HTTP/1.1\r\nHost:\r\n', 'GET /config HTTP/1.0\r\n']) {
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`${head}Connection: close\r\n\r\n`)
+    let got = ''
+    for await (const chunk of socket.setEncoding('utf8')) got += String(chunk)
+    assert.match(got, /^HTTP\/1\.1 403 /)
+  }
+})
+
+test('the probes address answers three paths, under any Host', async t => {
+  const { control, port } = await start(t, { probes: true, host: '0.0.0.0' })
+  for (const name of ['/healthz', '/readyz', '/metrics'])
+    assert.equal((await send({ port, path: name, headers: { host: 'pod.example' } })).status, 200)
+  for (const name of ['/', '/config', '/upstreams', '/log-level', '/drain', '/quit'])
+    assert.equal((await send({ port, path: name })).status, 404)
+  for (const name of ['/drain', '/quit', '/log-level?level=debug', '/healthz'])
+    assert.notEqual((await send({ port, path: name, method: 'POST' })).status, 202)
+  assert.equal((await send({ port, path: '/healthz', headers: { origin: 'http://a' } })).status, 403)
+  assert.deepEqual([control.calls, control.logLevel], [[], 'info'])
+})
+
+test('off loopback a write needs the token, and without one set there is none', async t => {
+  const open = await start(t, { host: '0.0.0.0' })
+  assert.equal((await send({ port: open.port, path: '/drain', method: 'POST' })).status, 403)
+  assert.equal((await send({ port: open.port, path: '/config' })).status, 200)
+  const { control, port } = await start(t, { host: '0.0.0.0', token: 's3cret' })
+  const post = (headers: Record<string, string>) => send({ port, path: '/drain', method: 'POST', headers })
+  const without = await post({})
+  assert.deepEqual([without.status, without.headers['www-authenticate']], [401, 'Bearer'])
+  for (const authorization of [
+    's3cret',
+    'Basic s3cret',
+    'Bearer s3cre',
+    'Bearer s3crett',
+    'Bearer ',
+    'Bearer S3cret',
+  ])
+    assert.equal((await post({ authorization })).status, 401, authorization)
+  assert.deepEqual([open.control.calls, control.calls], [[], []])
+  assert.equal((await post({ authorization: 'bearer s3cret' })).status, 202)
+  assert.deepEqual(control.calls, ['drain'])
+})
+
+test('a token that is set is asked for on loopback too', async t => {
+  const { port } = await start(t, { token: 's3cret' })
+  assert.equal((await send({ port, path: '/drain', method: 'POST' })).status, 401)
+})
+
+test('a taken port is an answer that names the key', async t => {
+  const { port } = await start(t)
+  const other = new AdminServer(new FakeControl(), new FakeLog())
+  t.after(() => other.close())
+  const address: Address = { kind: 'tcp', host: '127.0.0.1', port }
+  assert.match(
+    text(await other.listen(address, { probes: false, token: null })),
+    /^admin\.address: 127\.0\.0\.1:\d+ is taken/,
+  )
+  assert.match(text(await other.listen(address, { probes: true, token: null })), /^admin\.probes: /)
+  const foreign: Address = { kind: 'tcp', host: '203.0.113.1', port: 0 }
+  assert.match(
+    text(await other.listen(foreign, { probes: false, token: null })),
+    /not an address of this machine/,
+  )
+})
+
+test('a Unix socket: private, cleaned up, and a stale file replaced', async t => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'admin-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const address: Address = { kind: 'unix', path: path.join(folder, 'admin.sock') }
+  const options = { probes: false, token: null }
+  const first = new AdminServer(new FakeControl(), new FakeLog())
+  t.after(() => first.close())
+  assert.deepEqual(await first.listen(address, options), address)
+  assert.equal(statSync(address.path).mode & 0o777, 0o600)
+  assert.equal(
+    (await send({ socketPath: address.path, path: '/drain', method: 'POST', headers: { host: 'any' } }))
+      .status,
+    202,
+  )
+  const second = new AdminServer(new FakeControl(), new FakeLog())
+  t.after(() => second.close())
+  assert.match(text(await second.listen(address, options)), /is taken/)
+  assert.equal((await send({ socketPath: address.path, path: '/healthz' })).status, 200)
+  await first.close()
+  assert.throws(() => statSync(address.path))
+  // What a killed process leaves: a socket file behind which nobody listens.
+  const killed = createServer().listen(`${folder}/was`)
+  await once(killed, 'listening')
+  renameSync(`${folder}/was`, address.path)
+  killed.close()
+  await once(killed, 'close')
+  assert.deepEqual(await second.listen(address, options), address)
+  assert.equal((await send({ socketPath: address.path, path: '/healthz' })).status, 200)
+  assert.match(
+    text(await second.listen({ kind: 'unix', path: `${folder}/no/such` }, options)),
+    /its folder is missing/,
+  )
+})
+
+test('a failure inside is a problem and a log line, not an end', async t => {
+  const { control, log, port } = await start(t)
+  control.upstreams = () => {
+    throw new Error('broken')
+  }
+  const failed = await send({ port, path: '/upstreams' })
+  assert.equal(failed.status, 500)
+  assert.doesNotMatch(failed.text, /broken/)
+  assert.equal(log.errors.length, 1)
+  assert.equal((await send({ port, path: '/healthz' })).status, 200)
+})
+
+test('few scrapes at once', async t => {
+  const { control, port } = await start(t)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  control.hold = promise
+  const scrapes = Array.from({ length: 6 }, () => send({ port, path: '/metrics' }))
+  // Two are over before the held ones can be.
+  let refused = 0
+  await new Promise<void>(done => {
+    for (const scrape of scrapes) void scrape.then(() => ++refused === 2 && done())
+  })
+  resolve()
+  const statuses = (await Promise.all(scrapes)).map(answer => answer.status)
+  assert.deepEqual(statuses.filter(status => status === 200).length, 4)
+  assert.equal((await send({ port, path: '/metrics' })).status, 200)
+})
+
+test('bodies, surplus connections and silent ones are bounded', { timeout: 20_000 }, async t => {
+  const { port } = await start(t, { headMs: 500 })
+  assert.equal((await send({ port, path: '/drain', method: 'POST' }, 'x'.repeat(1_000))).status, 202)
+  const started = performance.now()
+  const sockets = Array.from({ length: 70 }, () => connect(port, '127.0.0.1'))
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  const ends = sockets.map(
+    socket =>
+      new Promise<number>(resolve => {
+        socket.on('error', () => {})
+        socket.resume()
+        socket.on('close', () => resolve(performance.now() - started))
+      }),
+  )
+  const times = (await Promise.all(ends)).sort((a, b) => a - b)
+  assert.ok((times[5] ?? Infinity) < 400, 'those above 64 are closed at once')
+  assert.ok((times.at(-1) ?? Infinity) < 2_000, `silent ones ended after ${times.at(-1)} ms`)
+  assert.equal((await send({ port, path: '/healthz' })).status, 200)
+})
+
+test('close ends what is open', { timeout: 5_000 }, async t => {
+  const { server, control, port } = await start(t)
+  control.hold = new Promise(() => {})
+  const scrape = send({ port, path: '/metrics' })
+  await send({ port, path: '/healthz' })
+  await Promise.all([server.close(), assert.rejects(scrape)])
+  const free = createServer().listen(port, '127.0.0.1')
+  await new Promise(resolve => free.once('listening', resolve))
+  free.close()
+})
