@@ -48,6 +48,8 @@ export function parseFieldLines(
     if (code !== CR || text.charCodeAt(at + 1) !== LF) return 'a header field contains a control character'
     let stop = at
     while (stop > start && isBlank(text.charCodeAt(stop - 1))) stop--
+    // Parsers disagree about what such a line says.
+    if (stop < at && name === 'transfer-encoding') return 'transfer-encoding ends with white space'
     headers.push(name, text.slice(start, stop))
     at += 2
   }

@@ -18,6 +18,10 @@ const NO_MEMBERS: readonly string[] = []
 // Methods that need no new string. Any other token is a method too; whether it is known is asked later.
 const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT']
 
+// A host as RFC 3986 writes it, and no user information before it.
+const AUTHORITY_FORM = /^(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$/
+const ABSOLUTE_FORM = /^[A-Za-z]+:\/\/(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?(?:[/?]|$)/
+
 const requestFields = new FramingFields()
 const responseFields = new FramingFields()
 
@@ -136,6 +140,11 @@ export function parseResponseHead(
   const fields = responseFields
   fields.read(headers)
   if (fields.fault !== null) return badResponse(fields.fault)
+  if (status < 200) {
+    if (minor === 0) return badResponse('informational responses do not belong in HTTP/1.0')
+    if (fields.close && status !== 101) return badResponse('an informational response closes the connection')
+    if (fields.length > 0) return badResponse('an informational response has a length')
+  }
   if (fields.chunked) {
     if (minor === 0) return badResponse('transfer-encoding does not belong in HTTP/1.0')
     if (status < 200 || status === 204) return badResponse('this status allows no transfer-encoding')
@@ -173,9 +182,8 @@ function methodOf(text: string, length: number): string {
 
 /** Whether a target has one of the four forms of RFC 9112 section 3.2, as far as its beginning tells. */
 function isTarget(method: string, target: string): boolean {
-  if (method === 'CONNECT') return /^(?:[^/?@[\]:]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$/.test(target)
-  if (target.charCodeAt(0) === SLASH) return true
-  return target === '*' || /^[A-Za-z]+:\/\/[^/?]/.test(target)
+  if (method === 'CONNECT') return AUTHORITY_FORM.test(target)
+  return target.charCodeAt(0) === SLASH || target === '*' || ABSOLUTE_FORM.test(target)
 }
 
 function upgradeMembers(value: string): readonly string[] {
