@@ -4,7 +4,7 @@ import type { ConfigError } from '../config-error.ts'
 import { faultAt } from './fault.ts'
 import { putKey } from './merge.ts'
 import type { ConfigMap, Container, Origins, SourceFile } from './origin.ts'
-import { aliasFault, syntaxFault, tagFault } from './syntax-fault.ts'
+import { aliasFault, syntaxFaults, tagFault } from './syntax-fault.ts'
 
 /** Limits of one file, against what is small to write and large to read. */
 export const DOCUMENT_LIMITS = { bytes: 16 * 1024 * 1024, aliases: 100, depth: 64, expanded: 100_000 }
@@ -33,7 +33,7 @@ export function readDocument(file: SourceFile, origins: Origins, errors: ConfigE
       keepSourceTokens: false,
       logLevel: 'silent',
     })
-    for (const problem of document.errors) errors.push(syntaxFault(file, problem))
+    errors.push(...syntaxFaults(file, document.errors))
     contents = document.contents
   } catch (error) {
     if (!(error instanceof RangeError)) throw error

@@ -2,6 +2,7 @@ import type { ConfigError } from '../config-error.ts'
 import type { LoadResult } from '../load-result.ts'
 import { joinLayers } from './layers.ts'
 import { Origins } from './origin.ts'
+import { mayFollowFrom } from './partial.ts'
 import { resolveReferences } from './references.ts'
 import { resolveConfig } from './resolve-config.ts'
 import { Resolution } from './resolution.ts'
@@ -50,11 +51,13 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
     files: reader.files,
     found,
   })
-  const resolution = new Resolution(root, origins, errors, options.secrets)
-  const written = validate(root, origins, errors)
+  const { written, refused } = validate(root, origins, errors)
   if (written === null) return fail()
+  // What the schema refused is taken away, and the rest is checked all the same: all errors at once, not the first.
+  const resolution = new Resolution(root, origins, { secrets: options.secrets, partial: refused.length > 0 })
   const layers = [...read.bases, ...read.overlays].map(document => document.file.name)
   const config = resolveConfig(written, { layers, files: [...reader.files] }, resolution)
+  errors.push(...resolution.errors.filter(error => !mayFollowFrom(error.path ?? '', refused)))
   return errors.length > 0 ? fail() : { ok: true, config, warnings: resolution.warnings }
 }
 
@@ -80,4 +83,11 @@ function redact(error: ConfigError, found: ReadonlyMap<string, string>): ConfigE
     suggestion = suggestion?.replaceAll(value, written)
   }
   return { ...error, message, ...(suggestion === undefined ? {} : { suggestion }) }
+}
+
+/** The environments for which an overlay lies beside these files. */
+export function environmentsOf(sources: readonly string[], cwd: string = process.cwd()): string[] {
+  const reader = new SourceReader(cwd, new Origins(), [])
+  reader.read(sources, undefined)
+  return reader.environmentsHere()
 }

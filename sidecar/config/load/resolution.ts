@@ -8,15 +8,17 @@ export type ConfigPath = readonly (string | number)[]
 /** What the steps of resolving share: where things were written, and what was found wrong. */
 export class Resolution {
   readonly root: ConfigMap
-  readonly errors: ConfigError[]
+  readonly errors: ConfigError[] = []
   readonly warnings: string[] = []
   /** False: references were left alone, so what came from them is a stand-in and is not compared with anything. */
   readonly secrets: boolean
+  /** True: the schema refused a part, so what two places say is not compared: one of them may be missing. */
+  readonly partial: boolean
   readonly #origins: Origins
-  constructor(root: ConfigMap, origins: Origins, errors: ConfigError[], secrets: boolean) {
+  constructor(root: ConfigMap, origins: Origins, options: { secrets: boolean; partial: boolean }) {
     this.root = root
-    this.errors = errors
-    this.secrets = secrets
+    this.secrets = options.secrets
+    this.partial = options.partial
     this.#origins = origins
   }
 

@@ -33,9 +33,10 @@ export function resolveConfig(
   if (listeners.length === 0) resolution.fault(['listeners'], '`listeners` is empty: nothing could be served')
   checkNames(written, listeners, resolution)
   const admin = resolveAdmin(written.admin, resolution)
-  checkAddresses(listeners, admin, resolution)
-  for (const [index, listener] of listeners.entries())
-    checkCollisions(listener, ['listeners', index], resolution)
+  if (!resolution.partial) checkAddresses(listeners, admin, resolution)
+  if (!resolution.partial)
+    for (const [index, listener] of listeners.entries())
+      checkCollisions(listener, ['listeners', index], resolution)
   const content = {
     service: written.service,
     layers: sources.layers,

@@ -34,7 +34,7 @@ export function resolveRoute(
   const match = resolveMatch(written.match)
   const own: PolicyLevel = { policies: written, path, label: 'route' }
   const { policies, from } = resolvePolicies([...surroundings.levels, own], role, resolution)
-  checkTemplates(written, match, path, resolution)
+  if (!resolution.partial) checkTemplates(written, match, path, resolution)
   if (action === null) return null
   if (
     policies.rewrite?.path !== null &&

@@ -60,7 +60,10 @@ export function text<T = string>(
   return scalar<T>({ type: 'string', ...json }, standIn, (value, shown) => {
     if (typeof value === 'string') return read(value, shown)
     if (typeof value === 'number')
-      return new Wrong(`expected ${expected}, and a bare number is not text`, `quote it: "${value}"`)
+      return new Wrong(
+        `expected ${expected}, and a bare number is not text`,
+        expected === 'an address' ? `write: ":${value}"` : `quote it: "${value}"`,
+      )
     if (typeof value === 'boolean')
       return new Wrong(`expected ${expected}, not ${shown}`, 'quote it if the word itself is meant')
     return new Wrong(`expected ${expected}, got ${shown}`)

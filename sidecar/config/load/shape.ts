@@ -87,6 +87,9 @@ function spell(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(spell)
   if (!isConfigMap(json)) return json
   if (json['const'] === false) return { enum: [false, 'off'] }
+  const words: unknown = json['enum']
+  if (Array.isArray(words) && words.includes(true))
+    return { ...json, enum: [...new Set([...words, 'on', 'off'])] }
   const { fallback, samples, ...rest } = json
   const result: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(rest)) result[key] = spell(value)

@@ -1,12 +1,26 @@
 import type { Alias, Node, YAMLParseError } from 'yaml'
-import { isScalar } from 'yaml'
 import type { ConfigError } from '../config-error.ts'
 import { faultAt } from './fault.ts'
 import type { SourceFile } from './origin.ts'
 import { didYouMean } from './suggestion.ts'
 
-/** What the YAML reader found, in words that say what to write instead where that is known. */
-export function syntaxFault(file: SourceFile, problem: YAMLParseError): ConfigError {
+/**
+ * What the YAML reader found, in words that say what to write instead where that is known. One mistake makes the reader
+ * stumble over what follows, so of what is not known only the first is told.
+ */
+export function syntaxFaults(file: SourceFile, problems: readonly YAMLParseError[]): ConfigError[] {
+  const known = new Map<number, ConfigError>()
+  for (const problem of problems) {
+    const fault = knownFault(file, problem)
+    if (fault !== null && !known.has(fault.line)) known.set(fault.line, fault)
+  }
+  if (known.size > 0) return [...known.values()]
+  const first = problems[0]
+  if (first === undefined) return []
+  return [faultAt({ file, offset: first.pos[0] }, firstSentence(first.message))]
+}
+
+function knownFault(file: SourceFile, problem: YAMLParseError): ConfigError | null {
   const offset = problem.pos[0]
   const place = file.place(offset)
   const line = file.line(place.line)
@@ -33,7 +47,7 @@ export function syntaxFault(file: SourceFile, problem: YAMLParseError): ConfigEr
   if (/^\s*\t/.test(line)) {
     return faultAt({ file, offset }, 'YAML is indented with spaces, not with tabs')
   }
-  return faultAt({ file, offset }, firstSentence(problem.message))
+  return null
 }
 
 const TAG_MESSAGE = 'tags (`!name`) are not used here; a value that begins with ! is quoted'
@@ -116,9 +130,4 @@ function unclosed(text: string): boolean {
 function firstSentence(message: string): string {
   const text = message.split('\n')[0] ?? message
   return text.charAt(0).toLowerCase() + text.slice(1).replace(/\.$/, '')
-}
-
-/** Whether a node is written without quotes. */
-export function isPlain(node: unknown): boolean {
-  return isScalar(node) && node.type === 'PLAIN'
 }

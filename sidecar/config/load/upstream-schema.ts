@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { parseAddress } from './address-text.ts'
 import { duration } from './quantities.ts'
 import { integer, oneOf, referenceName, text, Wrong } from './scalars.ts'
-import { list, option, section, shorter } from './shape.ts'
+import { list, option, required, section, shorter } from './shape.ts'
 
 /** What a `url` says. */
 export interface UpstreamUrl {
@@ -48,7 +48,7 @@ const endpoint = shorter(
   section(
     'an endpoint',
     {
-      address: endpointAddress,
+      address: required(endpointAddress, '`host:port` or `unix:/path`'),
       weight: option(integer(1, 65_535), 'its share beside the others', 1),
     },
     ['zone', 'priority'],
@@ -60,7 +60,7 @@ const endpoint = shorter(
 export const upstreamSchema = section(
   'an upstream',
   {
-    url: option(url, 'where it is; its path is put in front of the request’s'),
+    url: option(url, "where it is; its path is put in front of the request's"),
     endpoints: option(
       list(endpoint),
       'its addresses, instead of `url`; names are resolved to all their addresses',

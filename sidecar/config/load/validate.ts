@@ -3,6 +3,7 @@ import type { ConfigError } from '../config-error.ts'
 import { faultAt, pathText } from './fault.ts'
 import { isConfigMap } from './merge.ts'
 import type { ConfigMap, Origins } from './origin.ts'
+import { without } from './partial.ts'
 import { rootSchema } from './root-schema.ts'
 import type { WrittenConfig } from './root-schema.ts'
 import { parseName, Wrong } from './scalars.ts'
@@ -11,19 +12,27 @@ import { nearest } from './suggestion.ts'
 
 type Path = (string | number)[]
 
-/** Reads the joined values by the schema. Null after errors were added. */
-export function validate(root: ConfigMap, origins: Origins, errors: ConfigError[]): WrittenConfig | null {
+/** What the schema made of a configuration: all of it, or what is left without the paths it refused, or nothing. */
+export interface Validated {
+  readonly written: WrittenConfig | null
+  readonly refused: readonly Path[]
+}
+
+/** Reads the joined values by the schema; what it refuses is added to `errors`. */
+export function validate(root: ConfigMap, origins: Origins, errors: ConfigError[]): Validated {
   const result = rootSchema.safeParse(root)
-  if (result.success) return result.data
+  if (result.success) return { written: result.data, refused: [] }
   const report = new Report(root, origins, errors)
   for (const issue of result.error.issues) report.issue(issue, [])
-  return null
+  const rest = rootSchema.safeParse(without(root, report.refused))
+  return { written: rest.success ? rest.data : null, refused: report.refused }
 }
 
 class Report {
   readonly #root: ConfigMap
   readonly #origins: Origins
   readonly #errors: ConfigError[]
+  readonly refused: Path[] = []
   constructor(root: ConfigMap, origins: Origins, errors: ConfigError[]) {
     this.#root = root
     this.#origins = origins
@@ -82,6 +91,7 @@ class Report {
   }
 
   #add(path: Path, what: 'key' | 'value', message: string, suggestion?: string): void {
+    this.refused.push(path)
     const given = this.#given(path)
     const spot = this.#origins.find(this.#root, path, what)
     let text = message
