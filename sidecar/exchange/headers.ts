@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer'
+
 /**
  * A header list as the codecs read and write it: flat, name and value in turn, names in lower case, order and
  * repetitions kept. Values are byte strings: each code unit is one byte of the wire (at most 0xff).
@@ -62,11 +64,27 @@ export function listMembers(headers: HeaderList, name: string): string[] {
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i] !== name) continue
     for (const part of (headers[i + 1] as string).split(',')) {
-      const member = part.trim()
+      const member = trimBlanks(part)
       if (member !== '') members.push(member)
     }
   }
   return members
+}
+
+/**
+ * Cuts spaces and tabs off both ends (OWS, RFC 9110 section 5.6.3). `trim()` would also take 0xa0, which is an ordinary
+ * byte on the wire: `chunked\xa0` would become `chunked` for us and stay something else for the next hop.
+ */
+function trimBlanks(text: string): string {
+  let from = 0
+  let to = text.length
+  while (from < to && isBlank(text.charCodeAt(from))) from++
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--
+  return text.slice(from, to)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }
 
 /**
@@ -83,6 +101,6 @@ export function toWire(text: string): string | null {
 /** A byte string as text: UTF-8 where it is valid UTF-8, else each byte the character of that number. */
 export function fromWire(bytes: string): string {
   if (/^[\x00-\x7f]*$/.test(bytes)) return bytes
-  const text = Buffer.from(bytes, 'latin1').toString('utf8')
-  return text.includes('\ufffd') ? bytes : text
+  const buffer = Buffer.from(bytes, 'latin1')
+  return isUtf8(buffer) ? buffer.toString('utf8') : bytes
 }

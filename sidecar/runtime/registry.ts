@@ -32,8 +32,7 @@ export class Registry {
    * @param close ends it, when the last lease is released
    */
   acquire<T>(key: IdentityKey, open: () => T, close: (value: T) => void): Lease<T> {
-    // JSON of an array of scalars is injective: no two keys share one text.
-    const id = JSON.stringify(key)
+    const id = JSON.stringify(key, distinct)
     let entry = this.#entries.get(id)
     if (entry === undefined) {
       const value = open()
@@ -60,4 +59,13 @@ export class Registry {
   keys(): string[] {
     return [...this.#entries.keys()]
   }
+}
+
+/**
+ * JSON of an array of scalars is injective, so that no two keys share one text, but for the numbers that JSON writes as
+ * null or without their sign: those become an array, which no part of a key is.
+ */
+function distinct(_index: string, part: unknown): unknown {
+  if (typeof part !== 'number' || (Number.isFinite(part) && !Object.is(part, -0))) return part
+  return [Object.is(part, -0) ? '-0' : String(part)]
 }

@@ -36,6 +36,8 @@ export class TimerWheel {
   #tick = 0
   #size = 0
   #interval: NodeJS.Timeout | null = null
+  /** The first error that an owner threw in this advance. */
+  #failure: { readonly error: unknown } | null = null
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -85,7 +87,10 @@ export class TimerWheel {
     this.#interval = null
   }
 
-  /** Fires what is due by the clock. Called by the tick; tests call it after they stepped their clock. */
+  /**
+   * Fires what is due by the clock. Called by the tick; tests call it after they stepped their clock.
+   * @throws the first error that an owner threw, after all the others had their turn
+   */
   advance(): void {
     const now = this.#clock.now()
     const target = Math.floor((now - this.#start) / TICK_MS)
@@ -94,6 +99,10 @@ export class TimerWheel {
     // Moved on before anything fires: what an owner schedules now belongs to a later tick, never to one just walked.
     this.#tick = Math.max(this.#tick, target)
     for (let tick = from; tick <= target; tick++) this.#fire(tick, target, now)
+    if (this.#failure === null) return
+    const { error } = this.#failure
+    this.#failure = null
+    throw error
   }
 
   #fire(tick: number, target: number, now: number): void {
@@ -114,7 +123,12 @@ export class TimerWheel {
       // An owner that fired before this one may have moved or removed it.
       if (one.tick !== -1 || one.deadline > now) continue
       one.deadline = Infinity
-      one.owner.onTimer(one)
+      try {
+        one.owner.onTimer(one)
+      } catch (error) {
+        // A bug in one owner must not cost the others their deadlines: they already left their slots.
+        this.#failure ??= { error }
+      }
     }
   }
 
