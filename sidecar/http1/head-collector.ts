@@ -98,7 +98,12 @@ export class HeadCollector {
         if (from < 0) return this.#refuse('the request does not begin with a method')
       }
       if (from >= end) return 'more'
-      if (this.#firstState !== LINE_START) {
+      if (this.#kind === 'request' || this.#kind === 'response') {
+        const first = bytes[from] as number
+        if (this.#kind === 'request') {
+          if (TOKEN_LOWER[first] === 0) return this.#refuse('the request does not begin with a method')
+        } else if (first !== CAPITAL_H)
+          return this.#refuse('the response does not begin with an HTTP version')
         const headEnd = findEnd(bytes, from, end)
         // A head over the limit is scanned, to find out which limit it is.
         if (headEnd > 0 && headEnd - from <= limits.headerBytes) {
@@ -106,9 +111,6 @@ export class HeadCollector {
           this.next = headEnd
           this.#skipped = 'nothing'
           return 'head'
-        }
-        if (this.#kind === 'response' && bytes[from] !== CAPITAL_H) {
-          return this.#refuse('the response does not begin with an HTTP version')
         }
       }
     }
