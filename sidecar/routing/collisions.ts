@@ -1,7 +1,7 @@
 import type { MatchSpec, ValueMatch, ValueTest } from './match-spec.ts'
 import { compileMethods } from './match.ts'
 import { conditionCount } from './candidate.ts'
-import { leadingSegments, pathShape } from './path-shape.ts'
+import { hasTopLevelAlternative, pathShape } from './path-shape.ts'
 
 /** Two routes that can match one request and rank alike, as indexes into what was given, the smaller first. */
 export interface Collision {
@@ -141,12 +141,9 @@ function regexesMeet(a: string, b: string): boolean {
 
 /** The plain text that every match of the regex ends with; empty where that cannot be said for sure. */
 function literalEnd(regex: string): string {
-  // A regex with an alternative at its top level has no leading segments even with a literal put in front.
-  if (leadingSegments(`/x/${regex}`).length === 0) return ''
-  const end = /(?:[\w!%&',/:=@~-]|\\[^A-Za-z0-9\\])*$/.exec(regex.endsWith('$') ? regex.slice(0, -1) : regex)
-  const text = end?.[0] ?? ''
-  // What follows an escape or opens inside of brackets is no text of its own.
-  const before = regex.slice(0, regex.length - text.length)
-  if (/\\$/.test(before) || /[[(][^\])]*$/.test(before)) return ''
-  return text.replaceAll('\\', '')
+  if (hasTopLevelAlternative(regex) || /\(\?[A-Za-z]*i/.test(regex)) return ''
+  const whole = regex.endsWith('$') ? regex.slice(0, -1) : regex
+  const text = /(?:[\w!%&',/:=@~-]|\\[^A-Za-z0-9\\])*$/.exec(whole)?.[0] ?? ''
+  // Behind a backslash the first letter is an escape and no text. Brackets that opened before have closed before.
+  return whole.slice(0, whole.length - text.length).endsWith('\\') ? '' : text.replaceAll('\\', '')
 }

@@ -52,7 +52,7 @@ export function leadingSegments(regex: string): string[] {
 }
 
 /** Whether a `|` stands outside of groups and classes. Text that is quoted with `\Q` counts as if it held one. */
-function hasTopLevelAlternative(regex: string): boolean {
+export function hasTopLevelAlternative(regex: string): boolean {
   let depth = 0
   let inClass = false
   for (let i = 0; i < regex.length; i++) {

@@ -1,0 +1,219 @@
+import type { Exchange } from '../exchange/exchange.ts'
+import { type HeaderList, listMembers } from '../exchange/headers.ts'
+import { ProxyError } from '../exchange/proxy-error.ts'
+import type { Role } from '../snapshot/policies.ts'
+import { parseTracestate, traceIdOf } from '../telemetry/trace-context.ts'
+import { fieldRole, hasUnderscore, singletonBit } from './reserved-headers.ts'
+import { requestIds } from './request-id.ts'
+import { clientAddress, compileTrust, type Trust } from './trust.ts'
+
+/** What is the same for every request of a listener. */
+export interface HeaderPlan {
+  readonly role: Role
+  readonly trust: Trust
+  /** A fresh request id. */
+  readonly nextId: () => string
+}
+
+/** How we call ourselves in Via (RFC 9110 section 7.6.3): never the name of a host. */
+export const PSEUDONYM = 'outrigger'
+
+/** How often a request may pass here: the one that would pass once more is a loop. */
+const PASSES = 10
+
+export function compileHeaderPlan(role: Role, trustedProxies: readonly string[]): HeaderPlan {
+  return { role, trust: compileTrust(trustedProxies), nextId: requestIds() }
+}
+
+/**
+ * Fills `exchange.upstreamHeaders`, `requestId` and `clientAddress` from what was received. `exchange.request` stands.
+ *
+ * What `connection` names goes first, so that it can never take away what we add. Then fields of the connection go, and
+ * on `inbound` and `edge` what a client that is not trusted says about itself. Last come ours: `x-forwarded-for`,
+ * `-proto` and `-host` (not on `outbound`, where the app's words pass as they are and its address means nothing to
+ * anybody), `forwarded` where a trusted peer began one, `via`, and `x-request-id`.
+ *
+ * `host`, framing, `connection` and `upgrade` are not in the list: the route and the codec write them.
+ *
+ * @returns `bad_request` for a field that stands twice and may not, and at the edge for a name with an underscore,
+ *   which many applications cannot tell from a hyphen; `loop_detected` for a request that was here too often
+ */
+export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): ProxyError | null {
+  const received = exchange.headers
+  const { role, trust } = plan
+  const peer = exchange.peer.address
+  const outbound = role === 'outbound'
+  const believed = outbound || (!trust.empty && trust.has(peer))
+  const nominated = nominations(received)
+  const headers: HeaderList = []
+  let seen = 0
+  let trailers = false
+  let forwardedFor = ''
+  let proto = ''
+  let host = ''
+  let forwarded = ''
+  let via = ''
+  let requestId = ''
+  let traceparent = ''
+  let traceparents = 0
+  let states: string[] | null = null
+
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] as string
+    const value = received[i + 1] as string
+    const meaning = fieldRole(name)
+    if (nominated !== null && nominated.has(name) && meaning !== 'te') continue
+    if (meaning === null) {
+      if (!outbound && hasUnderscore(name)) {
+        if (role === 'edge') return new ProxyError('bad_request', 'A field name holds an underscore.')
+        continue
+      }
+      headers.push(name, value)
+      continue
+    }
+    switch (meaning) {
+      case 'hop':
+        break
+      case 'identity':
+        if (believed) headers.push(name, value)
+        break
+      case 'singleton': {
+        const bit = singletonBit(name)
+        if ((seen & bit) !== 0) return new ProxyError('bad_request', `The field ${name} stands twice.`)
+        seen |= bit
+        headers.push(name, value)
+        break
+      }
+      case 'te':
+        trailers ||= /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(value)
+        break
+      case 'x-forwarded-for':
+        if (outbound) headers.push(name, value)
+        else if (believed) forwardedFor = joined(forwardedFor, value)
+        break
+      case 'x-forwarded-proto':
+        if (outbound) headers.push(name, value)
+        else if (believed) proto = joined(proto, value)
+        break
+      case 'x-forwarded-host':
+        if (outbound) headers.push(name, value)
+        else if (believed) host = joined(host, value)
+        break
+      case 'forwarded':
+        if (outbound) headers.push(name, value)
+        else if (believed) forwarded = joined(forwarded, value)
+        break
+      case 'via':
+        via = joined(via, value)
+        break
+      case 'x-request-id':
+        if (believed) requestId = joined(requestId, value)
+        break
+      case 'traceparent':
+        traceparents++
+        traceparent = value
+        break
+      case 'tracestate':
+        states = states === null ? [value] : [...states, value]
+        break
+    }
+  }
+
+  if (traceparents === 1 && traceIdOf(traceparent) !== '') {
+    headers.push('traceparent', traceparent)
+    if (states !== null && parseTracestate(states) !== null)
+      for (const state of states) headers.push('tracestate', state)
+  }
+  exchange.clientAddress = outbound ? peer : clientAddress(peer, forwardedFor, trust)
+  exchange.requestId = /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : plan.nextId()
+  if (trailers) headers.push('te', 'trailers')
+  if (!outbound) addForwarding(exchange, headers, forwardedFor, proto, host, forwarded)
+  if (via !== '' && passes(via) >= PASSES) return new ProxyError('loop_detected')
+  headers.push('via', joined(via, viaEntry(exchange.version)))
+  headers.push('x-request-id', exchange.requestId)
+  exchange.upstreamHeaders = headers
+  return null
+}
+
+/**
+ * The fields of a response on its way to the client: without those of the upstream's connection, those that it
+ * nominates included, and without length, which the codec writes. Everything else stays, each line of `set-cookie` too.
+ *
+ * @param version of the response, for Via
+ */
+export function responseHeaders(received: HeaderList, version: Exchange['version'] = 'HTTP/1.1'): HeaderList {
+  const nominated = nominations(received)
+  const headers: HeaderList = []
+  let via = ''
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] as string
+    if (RESPONSE_HOP.has(name) || (nominated !== null && nominated.has(name))) continue
+    if (name === 'via') via = joined(via, received[i + 1] as string)
+    else headers.push(name, received[i + 1] as string)
+  }
+  headers.push('via', joined(via, viaEntry(version)))
+  return headers
+}
+
+// `proxy-authenticate` stays away as well: the client has no proxy to log in to that it knows of.
+const RESPONSE_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+])
+
+function addForwarding(
+  exchange: Exchange,
+  headers: HeaderList,
+  forwardedFor: string,
+  proto: string,
+  host: string,
+  forwarded: string,
+): void {
+  const request = exchange.request
+  const peer = exchange.peer.address
+  const scheme = request?.scheme ?? (exchange.peer.encrypted ? 'https' : 'http')
+  const authority = request === null ? '' : request.host + (request.port === 0 ? '' : `:${request.port}`)
+  const chain = peer === '' ? forwardedFor : joined(forwardedFor, peer)
+  if (chain !== '') headers.push('x-forwarded-for', chain)
+  headers.push('x-forwarded-proto', proto === 'https' || proto === 'http' ? proto : scheme)
+  const named = /^[\w.:[\]-]+$/.test(host) ? host : authority
+  if (named !== '') headers.push('x-forwarded-host', named)
+  if (forwarded === '') return
+  const by = peer === '' ? 'unknown' : peer.includes(':') ? `"[${peer}]"` : peer
+  const asked = authority === '' ? '' : `;host=${authority.includes(':') ? `"${authority}"` : authority}`
+  headers.push('forwarded', joined(forwarded, `for=${by};proto=${scheme}${asked}`))
+}
+
+/** The names that `connection` nominates in lower case, or null where it names none but the usual options. */
+function nominations(headers: HeaderList): ReadonlySet<string> | null {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'connection' || USUAL.test(headers[i + 1] as string)) continue
+    return new Set(listMembers(headers, 'connection').map(member => member.toLowerCase()))
+  }
+  return null
+}
+
+const USUAL = /^(?:close|keep-alive|upgrade|keep-alive, *upgrade)$/i
+
+function joined(before: string, value: string): string {
+  return before === '' ? value : `${before}, ${value}`
+}
+
+function viaEntry(version: Exchange['version']): string {
+  return version === 'HTTP/1.1' ? VIA_11 : version === 'HTTP/1.0' ? `1.0 ${PSEUDONYM}` : `2 ${PSEUDONYM}`
+}
+const VIA_11 = `1.1 ${PSEUDONYM}`
+
+function passes(via: string): number {
+  let count = 0
+  for (let at = via.indexOf(PSEUDONYM); at !== -1; at = via.indexOf(PSEUDONYM, at + PSEUDONYM.length))
+    if (/^[ \t]$/.test(via[at - 1] ?? '') && /^(?:[ \t,]|$)/.test(via[at + PSEUDONYM.length] ?? '')) count++
+  return count
+}
