@@ -4,19 +4,20 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { mock, test } from 'node:test'
 import { BufferedWriter } from './buffered-writer.ts'
-import type { FileWrites } from './buffered-writer.ts'
+import type { OutputCalls } from './buffered-writer.ts'
+import { fileCalls } from './output.ts'
 
 /** A file that is written when the test says so. */
-class Held implements FileWrites {
+class Held implements OutputCalls {
   text = ''
-  calls: { bytes: Buffer; offset: number; length: number; done: Parameters<FileWrites['write']>[4] }[] = []
+  calls: { bytes: Buffer; offset: number; length: number; done: Parameters<OutputCalls['write']>[4] }[] = []
   syncFailures = 0
   write(
     _: number,
     bytes: Buffer,
     offset: number,
     length: number,
-    done: Parameters<FileWrites['write']>[4],
+    done: Parameters<OutputCalls['write']>[4],
   ): void {
     this.calls.push({ bytes, offset, length, done })
   }
@@ -197,7 +198,7 @@ test('close waits until a real file has it all', async () => {
   const file = path.join(folder, 'log')
   const fd = openSync(file, 'a')
   try {
-    const writer = new BufferedWriter(fd, 100)
+    const writer = new BufferedWriter(fd, 100, fileCalls)
     let expected = ''
     for (let i = 0; i < 10_000; i++) {
       const line = `line ${i}\n`

@@ -1,5 +1,3 @@
-import { constants, fstatSync, openSync, write, writeSync } from 'node:fs'
-
 /** Bytes that are gathered before they are written. */
 const GATHER = 65_536
 /** Bytes that may wait altogether; what comes then is dropped and counted. */
@@ -9,8 +7,8 @@ const KEEP = 2
 const AGAIN_MS = 10
 const EXIT_MS = 1_000
 
-/** The two calls of `node:fs` that a writer makes; a test gives its own. */
-export interface FileWrites {
+/** The two calls that a writer makes, as in `node:fs`; see `output.ts`. */
+export interface OutputCalls {
   write(
     fd: number,
     bytes: Buffer,
@@ -19,11 +17,6 @@ export interface FileWrites {
     done: (error: NodeJS.ErrnoException | null, written: number) => void,
   ): void
   writeSync(fd: number, bytes: Buffer, offset: number, length: number): number
-}
-
-const fileWrites: FileWrites = {
-  write: (fd, bytes, offset, length, done) => write(fd, bytes, offset, length, null, done),
-  writeSync: (fd, bytes, offset, length) => writeSync(fd, bytes, offset, length),
 }
 
 /** Whole lines in one buffer. */
@@ -43,7 +36,7 @@ interface Batch {
 export class BufferedWriter {
   readonly #fd: number
   readonly #delay: number
-  readonly #writes: FileWrites
+  readonly #calls: OutputCalls
   readonly #waiting: Batch[] = []
   readonly #spare: Buffer[] = []
   #gathering: Batch | null = null
@@ -59,13 +52,13 @@ export class BufferedWriter {
   #idle: (() => void) | null = null
 
   /**
-   * @param fd where to; see `openOutput`
+   * @param fd where to; see `openWriter`
    * @param delay milliseconds that a line waits for others; a full buffer goes at once
    */
-  constructor(fd: number, delay: number, writes: FileWrites = fileWrites) {
+  constructor(fd: number, delay: number, calls: OutputCalls) {
     this.#fd = fd
     this.#delay = delay
-    this.#writes = writes
+    this.#calls = calls
   }
 
   /** Lines that were dropped: no room, or the write failed. */
@@ -191,7 +184,7 @@ export class BufferedWriter {
   #attempt(batch: Batch): void {
     if (batch.offset === batch.length) return this.#landed(batch, true)
     this.#calling = true
-    this.#writes.write(this.#fd, batch.bytes, batch.offset, batch.length - batch.offset, (error, written) => {
+    this.#calls.write(this.#fd, batch.bytes, batch.offset, batch.length - batch.offset, (error, written) => {
       this.#calling = false
       if (error === null && written > 0) {
         batch.offset += written
@@ -219,7 +212,7 @@ export class BufferedWriter {
   #writeSync(batch: Batch, deadline: number): boolean {
     while (batch.offset < batch.length) {
       try {
-        batch.offset += this.#writes.writeSync(
+        batch.offset += this.#calls.writeSync(
           this.#fd,
           batch.bytes,
           batch.offset,
@@ -232,22 +225,5 @@ export class BufferedWriter {
       }
     }
     return true
-  }
-}
-
-/**
- * A descriptor for a standard stream on which a write never blocks. A pipe or terminal that stalls would hold one of
- * the four threads that also resolve names, and `process.exit` waits for that thread. `/proc` gives the same pipe with
- * flags of its own, so that the other processes that share the stream notice nothing; where there is none, the stream
- * is used as it is.
- * @param fd 1 or 2
- */
-export function openOutput(fd: number): number {
-  try {
-    const stat = fstatSync(fd)
-    if (!stat.isFIFO() && !stat.isCharacterDevice()) return fd
-    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
-  } catch {
-    return fd
   }
 }

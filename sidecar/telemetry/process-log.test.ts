@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import { BufferedWriter } from './buffered-writer.ts'
+import { fileCalls } from './output.ts'
 import { isLogLevel, ProcessLog } from './process-log.ts'
 import type { LogLevel } from './process-log.ts'
 import { RepetitionLimit } from './repetition.ts'
@@ -9,7 +10,7 @@ const clock = { time: 0, now: () => clock.time, wall: () => Date.UTC(2026, 0, 2,
 
 function logOf(format: 'json' | 'text' = 'json', level: LogLevel = 'info') {
   const lines: string[] = []
-  const writer = new BufferedWriter(2, 0)
+  const writer = new BufferedWriter(2, 0, fileCalls)
   writer.write = line => lines.push(line) > 0
   return { log: new ProcessLog(writer, format, level, clock), lines }
 }
