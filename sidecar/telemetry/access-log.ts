@@ -18,6 +18,7 @@ import { traceIdOf } from './trace-context.ts'
 /** Which exchanges are written: all, those with status 400 and above or a reason of ours, or none. */
 export type AccessLogPolicy = 'all' | 'errors' | 'off'
 
+/** What the configuration says about the log; its policy is given with each line, since it may differ by listener. */
 export interface AccessLogSettings {
   /** The service's name, in every line. */
   readonly service: string

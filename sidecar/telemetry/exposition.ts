@@ -1,6 +1,7 @@
 /** The content type of what `Exposition` writes (Prometheus text format, version 0.0.4). */
 export const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
+/** The kinds of metric that are written. */
 export type MetricType = 'counter' | 'gauge' | 'histogram'
 
 /** One value of a metric at the time of a scrape. Label names are ours; label values may be any text. */

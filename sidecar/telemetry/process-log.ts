@@ -3,9 +3,12 @@ import type { BufferedWriter } from './buffered-writer.ts'
 import { boundedText, jsonString, terminalLine, terminalText, Timestamps } from './log-text.ts'
 import { isSecretField, REDACTED } from './redaction.ts'
 
+/** The levels from the least grave to the gravest; a log writes its own level and what is graver. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+/** How grave a line is. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** Whether the text names a level. */
 export function isLogLevel(text: string): text is LogLevel {
   return LOG_LEVELS.some(level => level === text)
 }

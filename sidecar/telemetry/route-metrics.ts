@@ -54,6 +54,7 @@ export interface Buckets {
   readonly labels: readonly string[]
 }
 
+/** Buckets of the upper bounds given: sorted, without repetitions and what is no bound. */
 export function bucketsOf(milliseconds: readonly number[]): Buckets {
   const sorted = [...new Set(milliseconds)]
     .filter(bound => bound > 0 && bound < Infinity)
