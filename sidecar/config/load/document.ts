@@ -31,7 +31,8 @@ export function readDocument(file: SourceFile, origins: Origins, errors: ConfigE
       uniqueKeys: false,
       prettyErrors: false,
       keepSourceTokens: false,
-      logLevel: 'silent',
+      // `silent` would leave out that there is a second document.
+      logLevel: 'error',
     })
     errors.push(...syntaxFaults(file, document.errors))
     contents = document.contents
@@ -159,7 +160,8 @@ class Reader {
       if (key === null) continue
       const value = this.#value(pair.value, depth + 1)
       if (key === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') {
-        this.#merge(pair, value, sources)
+        // An alias that names nothing has its own error.
+        if (value !== null || !isAlias(pair.value)) this.#merge(pair, value, sources)
         continue
       }
       if (seen.has(key)) {

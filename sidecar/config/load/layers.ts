@@ -1,7 +1,7 @@
 import type { ConfigError } from '../config-error.ts'
 import { faultAt, pathText } from './fault.ts'
 import { isConfigMap, LayerMerge, putKey } from './merge.ts'
-import type { ConfigMap, Container, Origins } from './origin.ts'
+import type { ConfigMap, Container, Origins, Spot } from './origin.ts'
 import type { Document, Sources } from './sources.ts'
 
 /** Joins the files of a configuration and lays the overlays over them: one map, in which every place is still known. */
@@ -84,19 +84,25 @@ class Join {
       for (const [key, value] of Object.entries(part)) {
         if (key === 'version') root['version'] = value
         else if (!Object.hasOwn(root, key)) putKey(root, key, value)
-        else putKey(root, key, this.#section(root[key], value, part, key))
+        else putKey(root, key, this.#section(root[key], value, part, key, this.#first(parts, key)))
       }
     }
     this.#origins.layered(root, parts)
     return root
   }
 
-  #section(before: unknown, value: unknown, part: ConfigMap, key: string): unknown {
+  /** Where a top-level key was given first. */
+  #first(parts: readonly ConfigMap[], key: string): Spot | undefined {
+    const first = parts.find(part => Object.hasOwn(part, key))
+    return first && this.#origins.find(first, [key], 'key')
+  }
+
+  #section(before: unknown, value: unknown, part: ConfigMap, key: string, first: Spot | undefined): unknown {
     if (key === 'listeners' && Array.isArray(before) && Array.isArray(value))
       return this.#listeners(before, value, part)
     if (Array.isArray(before) && Array.isArray(value)) return this.#concat(before, value)
     if (isConfigMap(before) && isConfigMap(value)) return this.#map(before, value, part, [key])
-    this.#twice(part, [key], `\`${key}\``)
+    this.#twice(part, [key], `\`${key}\``, first)
     return before
   }
 
@@ -146,12 +152,7 @@ class Join {
     return result
   }
 
-  #twice(
-    part: ConfigMap,
-    path: (string | number)[],
-    what: string,
-    first?: ReturnType<Origins['find']>,
-  ): void {
+  #twice(part: ConfigMap, path: (string | number)[], what: string, first: Spot | undefined): void {
     const place = first?.file.place(first.offset)
     const where = place === undefined ? 'another file' : `${place.file}:${place.line}`
     this.#errors.push(

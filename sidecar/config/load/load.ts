@@ -51,10 +51,12 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
     files: reader.files,
     found,
   })
+  // What a failed reference would have brought is a stand-in, as with references left alone.
+  const secrets = options.secrets && errors.length === 0
   const { written, refused } = validate(root, origins, errors)
   if (written === null) return fail()
   // What the schema refused is taken away, and the rest is checked all the same: all errors at once, not the first.
-  const resolution = new Resolution(root, origins, { secrets: options.secrets, partial: refused.length > 0 })
+  const resolution = new Resolution(root, origins, { secrets, partial: refused.length > 0 })
   const layers = [...read.bases, ...read.overlays].map(document => document.file.name)
   const config = resolveConfig(written, { layers, files: [...reader.files] }, resolution)
   errors.push(...resolution.errors.filter(error => !mayFollowFrom(error.path ?? '', refused)))

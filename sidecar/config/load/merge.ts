@@ -36,6 +36,13 @@ function alternatives(path: Path): readonly string[] {
   return []
 }
 
+/** Whether the map at a path is one in which policies (or the access log) stand: `drain.timeout` is no policy. */
+function holdsShorthands(path: Path): boolean {
+  if (path.length === 1) return path[0] === 'defaults' || path[0] === 'telemetry'
+  if (path.length === 2) return path[0] === 'listeners'
+  return path.length === 4 && path[2] === 'routes'
+}
+
 /**
  * Lays one layer over another: maps merge key by key, lists of named things by name, everything else replaces. `null`
  * removes a key, `{ name: x, remove: true }` a named thing.
@@ -81,8 +88,9 @@ export class LayerMerge {
   }
 
   #value(base: ConfigMap, over: ConfigMap, key: string, path: Path): unknown {
-    const lower = expandShorthand(base, key, this.#origins)
-    const upper = expandShorthand(over, key, this.#origins)
+    const expands = holdsShorthands(path.slice(0, -1))
+    const lower = expands ? expandShorthand(base, key, this.#origins) : base[key]
+    const upper = expands ? expandShorthand(over, key, this.#origins) : over[key]
     if (WHOLE.has(key) && path.length > 1) return upper
     const named = NAMED_LISTS.has(key)
     if (!named && isConfigMap(lower) && isConfigMap(upper)) return this.map(lower, upper, path)

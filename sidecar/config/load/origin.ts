@@ -99,6 +99,8 @@ export class Origins {
     let container = root
     let best = this.self(root)
     for (const [index, key] of path.entries()) {
+      // One value stands for a list of one.
+      if (key === 0 && !Array.isArray(container) && !Object.hasOwn(container, key)) continue
       const last = index === path.length - 1
       const spot = this.#locate(container, key, last ? what : 'key')
       if (spot === undefined) return best

@@ -9,19 +9,26 @@ type Path = readonly (string | number)[]
  */
 export function without(root: ConfigMap, paths: readonly Path[]): ConfigMap {
   const copy = copyOf(root)
-  for (const path of paths) {
-    const keys = path.slice(0, path.findLastIndex(key => typeof key === 'string') + 1)
-    let container: unknown = copy
-    for (const key of keys.slice(0, -1))
-      container = Array.isArray(container)
-        ? container[Number(key)]
-        : isConfigMap(container)
-          ? container[key]
-          : undefined
-    const last = keys.at(-1)
-    if (last !== undefined && isConfigMap(container)) delete container[last]
-  }
+  for (const path of paths) remove(copy, path)
   return copy
+}
+
+/** Takes away the deepest key on the path that is there: of a shorthand only the shorthand itself is. */
+function remove(root: ConfigMap, path: Path): void {
+  let container: unknown = root
+  let holder: ConfigMap | null = null
+  let last = ''
+  for (const key of path) {
+    if (Array.isArray(container)) container = container[Number(key)]
+    else if (!isConfigMap(container)) break
+    else if (Object.hasOwn(container, key)) {
+      holder = container
+      last = String(key)
+      container = container[key]
+      // One value stands for a list of one.
+    } else if (key !== 0) break
+  }
+  if (holder !== null) delete holder[last]
 }
 
 function copyOf(map: ConfigMap): ConfigMap {

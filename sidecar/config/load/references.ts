@@ -23,7 +23,7 @@ export interface ReferenceContext {
 
 /**
  * Replaces every text with a reference in it, in place. After this a value is a `Referenced` wherever a reference had a
- * part in it, and `$${` is a plain `${`.
+ * part in it, and `$${` is a plain `${`. The one key that means something to JavaScript is refused on the way.
  */
 export function resolveReferences(root: ConfigMap, context: ReferenceContext): void {
   const seen = new Set<object>()
@@ -33,6 +33,12 @@ export function resolveReferences(root: ConfigMap, context: ReferenceContext): v
     seen.add(container)
     for (const key of Object.keys(container)) {
       const index = Array.isArray(container) ? Number(key) : key
+      if (key === '__proto__') {
+        const at = [...path, key]
+        const spot = context.origins.find(root, at, 'key')
+        context.errors.push(faultAt(spot, '`__proto__` cannot be a key', { path: pathText(at) }))
+        continue
+      }
       const value: unknown = Array.isArray(container) ? container[Number(key)] : container[key]
       if (typeof value === 'string') {
         if (!value.includes('${')) continue

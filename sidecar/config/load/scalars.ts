@@ -62,7 +62,7 @@ export function text<T = string>(
     if (typeof value === 'number')
       return new Wrong(
         `expected ${expected}, and a bare number is not text`,
-        expected === 'an address' ? `write: ":${value}"` : `quote it: "${value}"`,
+        expected === 'an address' ? `write: ":${value}"` : 'quote it',
       )
     if (typeof value === 'boolean')
       return new Wrong(`expected ${expected}, not ${shown}`, 'quote it if the word itself is meant')

@@ -56,7 +56,8 @@ const TAG_MESSAGE = 'tags (`!name`) are not used here; a value that begins with 
 export function tagFault(file: SourceFile, node: Node): ConfigError {
   // The tag stands before the value, so it is looked for backwards from there.
   const end = node.range?.[0] ?? 0
-  const bang = file.text.lastIndexOf('!', Math.max(0, end - 1))
+  let bang = file.text.lastIndexOf('!', Math.max(0, end - 1))
+  while (bang > 0 && file.text[bang - 1] === '!') bang--
   const own = file.text.lastIndexOf('\n', end) < bang || file.text.slice(bang, end).trim().length > 0
   const offset = file.text[end] === '!' || bang === -1 || !own ? end : bang
   const place = file.place(offset)

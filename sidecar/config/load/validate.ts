@@ -44,7 +44,8 @@ class Report {
     const path = [...above, ...(issue.path as Path)]
     switch (issue.code) {
       case 'unrecognized_keys':
-        for (const key of issue.keys) this.#unknown(path, key)
+        // `__proto__` was refused before, wherever it stands.
+        for (const key of issue.keys) if (key !== '__proto__') this.#unknown(path, key)
         return
       case 'invalid_union': {
         // By convention the last alternative is the whole form, of which the others are shorter ones or `off`.
@@ -112,6 +113,7 @@ class Report {
     for (const [index, key] of path.entries()) {
       if (Array.isArray(value)) value = value[Number(key)]
       else if (isConfigMap(value)) {
+        if (key === 0 && !Object.hasOwn(value, key)) continue
         if (!Object.hasOwn(value, key)) return index === path.length - 1 ? 'missing' : 'there'
         value = value[key]
       } else return value === null ? 'empty' : 'there'

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import fc from 'fast-check'
+import type { LoadResult } from '../load-result.ts'
+import { loadConfig } from './load.ts'
+
+function folder(context: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'outrigger-load-'))
+  context.after(() => rmSync(path, { recursive: true }))
+  return path
+}
+
+const SMALL = `version: 1
+service: orders
+listeners:
+  - name: inbound
+    role: inbound
+    address: ":8080"
+    timeout: { total: 10s }
+    routes:
+      - { name: users, match: { path: "/users/{id}" }, upstream: app }
+      - name: rest
+        upstream: app
+upstreams:
+  app: { url: "http://127.0.0.1:3000" }
+`
+
+test('a file cut at any byte never crashes, and gives an error or what the shorter text says', context => {
+  const path = join(folder(context), 'cut.yaml')
+  const load = (text: string): LoadResult => {
+    writeFileSync(path, text)
+    return loadConfig([path], { secrets: true, environment: {} })
+  }
+  const whole = load(SMALL)
+  assert.ok(whole.ok)
+  const loaded: string[] = []
+  for (let length = 0; length < SMALL.length; length++) {
+    const result = load(SMALL.slice(0, length))
+    if (result.ok) loaded.push(SMALL.slice(length))
+    else assert.ok(result.errors.length > 0, `no error at ${length}`)
+  }
+  // Only the line feed can be missing: without its upstream no route stands.
+  assert.deepEqual(loaded, ['\n'])
+})
+
+test('any text is an error or loads, never an exception', context => {
+  const path = join(folder(context), 'any.yaml')
+  const piece = fc.constantFrom(
+    ...SMALL.split(/(?<=[\n{}:,\s])/),
+    '*',
+    '&a ',
+    '!x ',
+    '- ',
+    '? ',
+    '"',
+    '${env:A}',
+    '__proto__',
+    '<<: ',
+    '|',
+  )
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 40 }), pieces => {
+      writeFileSync(path, pieces.join(''))
+      const result = loadConfig([path], { secrets: true, environment: {} })
+      return result.ok || result.errors.every(error => error.message !== '')
+    }),
+    { numRuns: 400 },
+  )
+})
+
+test('one key misspelt anywhere is one error that names it', context => {
+  const path = join(folder(context), 'misspelt.yaml')
+  for (const key of [
+    'service',
+    'listeners',
+    'role',
+    'address',
+    'timeout',
+    'total',
+    'routes',
+    'match',
+    'path',
+    'upstreams',
+    'url',
+  ]) {
+    const text = SMALL.replace(new RegExp(`\\b${key}:`), `${key}x:`)
+    assert.notEqual(text, SMALL)
+    writeFileSync(path, text)
+    const result = loadConfig([path], { secrets: true, environment: {} })
+    assert.ok(!result.ok, key)
+    const error = result.errors.find(one => one.message.startsWith(`unknown key \`${key}x\``))
+    assert.equal(error?.suggestion, `did you mean \`${key}\`?`)
+    const line = text.slice(0, text.indexOf(`${key}x:`)).split('\n').length
+    assert.equal(error.line, line)
+  }
+})
+
+test('a large configuration of maps by name is read without comparing each with each', context => {
+  const path = join(folder(context), 'many.yaml')
+  const lines = Array.from({ length: 3000 }, (_, i) => `  u${i}: { url: "http://u${i}" }`)
+  writeFileSync(path, `${SMALL}${lines.join('\n')}\n`)
+  const result = loadConfig([path], { secrets: true, environment: {} })
+  assert.ok(result.ok)
+  assert.equal(Object.keys(result.config.upstreams).length, 3001)
+  assert.equal(result.config.upstreams['u2999']?.at.line, SMALL.split('\n').length + 2999)
+})
+
+test('hashes follow the content: not the place, not the file, not what others change', context => {
+  const path = join(folder(context), 'hash.yaml')
+  const load = (text: string) => {
+    writeFileSync(path, text)
+    const result = loadConfig([path], { secrets: true, environment: {} })
+    assert.ok(result.ok)
+    return result.config
+  }
+  const before = load(SMALL)
+  const moved = load(`# a line more\n${SMALL}`)
+  assert.equal(moved.hash, before.hash)
+  const changed = load(SMALL.replace('name: rest', 'name: rest\n        timeout: 1s'))
+  assert.notEqual(changed.hash, before.hash)
+  const hashes = (config: typeof before) => config.listeners[0]?.routes.map(route => route.hash)
+  assert.equal(hashes(changed)?.[0], hashes(before)?.[0])
+  assert.notEqual(hashes(changed)?.[1], hashes(before)?.[1])
+  assert.equal(changed.upstreams['app']?.hash, before.upstreams['app']?.hash)
+})
+
+test('without secrets nothing is looked up, and anything may stand where a reference does', context => {
+  const path = join(folder(context), 'secrets.yaml')
+  writeFileSync(
+    path,
+    SMALL.replace('10s', '"${env:MISSING}"').replace(
+      'upstream: app }',
+      'upstream: "${file:/no/such/file}" }',
+    ),
+  )
+  const result = loadConfig([path], { secrets: false, environment: {} })
+  assert.ok(result.ok, JSON.stringify(result))
+})
+
+test('an unknown environment, a file that is not there and an empty folder are errors', context => {
+  const path = folder(context)
+  writeFileSync(join(path, 'a.yaml'), SMALL)
+  const messages = (sources: string[], env?: string) => {
+    const result = loadConfig(sources, { env, secrets: true, environment: {}, cwd: path })
+    return result.ok ? [] : result.errors.map(error => `${error.message} ${error.suggestion ?? ''}`)
+  }
+  assert.match(messages(['a.yaml'], 'prodution').join(), /unknown environment.*did you mean `production`/)
+  assert.match(messages(['b.yaml']).join(), /there is no such file/)
+  const empty = folder(context)
+  assert.match(messages([empty]).join(), /no configuration file is here/)
+})
+
+test('an environment of its own name has its overlay', context => {
+  const path = folder(context)
+  writeFileSync(join(path, 'a.yaml'), `${SMALL}environments: canary\n`)
+  writeFileSync(join(path, 'a.canary.yaml'), 'drain: { timeout: 3s }\n')
+  const result = loadConfig([path], { env: 'canary', secrets: true, environment: {} })
+  assert.ok(result.ok)
+  assert.equal(result.config.drain.timeout, 3000)
+  assert.equal(result.config.layers.length, 2)
+  const without = loadConfig([path], { secrets: true, environment: {} })
+  assert.ok(without.ok)
+  assert.equal(without.config.drain.timeout, null)
+})
+
+test('the prototype of objects stays what it is', context => {
+  const path = join(folder(context), 'proto.yaml')
+  writeFileSync(
+    path,
+    `${SMALL}x-a: { __proto__: { polluted: yes }, constructor: { prototype: { polluted: yes } } }\n`,
+  )
+  assert.ok(loadConfig([path], { secrets: true, environment: {} }).ok)
+  assert.equal(Reflect.get({}, 'polluted'), undefined)
+})

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { formatConfigErrors } from '../../../sidecar/config/config-error.ts'
+import { environmentsOf, loadConfig } from '../../../sidecar/config/load/load.ts'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const environment = {}
+
+test('the smallest sidecar loads', () => {
+  const result = loadConfig(['examples/config/sidecar-minimal.yaml'], { secrets: true, environment, cwd: root })
+  assert.ok(result.ok, result.ok ? '' : formatConfigErrors(result.errors))
+  assert.equal(result.config.listeners[0]?.routes[0]?.name, 'inbound')
+  assert.deepEqual(Object.keys(result.config.upstreams), ['app'])
+})
+
+/** What the fuller examples use and this version does not act on yet: the issue that brings it takes it from here. */
+const LATER: Readonly<Record<string, readonly string[]>> = {
+  'sidecar.yaml': [
+    'listeners.0.authenticate',
+    'listeners.0.rateLimit',
+    'listeners.0.routes.0.authenticate',
+    'listeners.0.routes.0.rateLimit',
+    'listeners.0.routes.1.authorize',
+    'upstreams.users.healthCheck',
+    'upstreams.users.circuitBreaker',
+    'upstreams.payments.circuitBreaker',
+    'authentication',
+    'consumers',
+  ],
+  'edge.yaml': ['defaults.authenticate', 'defaults.rateLimit', 'authentication', 'consumers'],
+}
+
+for (const [file, paths] of Object.entries(LATER)) {
+  test(`examples/config/${file} has no error but what is not supported yet`, () => {
+    const result = loadConfig([`examples/config/${file}`], { secrets: true, environment, cwd: root })
+    assert.ok(!result.ok)
+    for (const error of result.errors) assert.match(error.message, /^`\w+` is not supported yet$/)
+    assert.deepEqual(
+      result.errors.map(error => error.path),
+      paths,
+    )
+  })
+}
+
+for (const env of ['development', 'production']) {
+  test(`examples/config/edge.yaml --env ${env} has no error but what is not supported yet`, () => {
+    const result = loadConfig(['examples/config/edge.yaml'], { env, secrets: true, environment, cwd: root })
+    assert.ok(!result.ok)
+    for (const error of result.errors) assert.match(error.message, /^`\w+` is not supported yet$/)
+  })
+}
+
+for (const file of ['sidecar.yaml', 'edge.yaml']) {
+  test(`config/${file} loads in every environment`, () => {
+    const environments = [undefined, ...environmentsOf([`config/${file}`], root)]
+    if (file === 'edge.yaml') assert.deepEqual(environments, [undefined, 'development', 'production'])
+    for (const env of environments) {
+      const result = loadConfig([`config/${file}`], { env, secrets: true, environment, cwd: root })
+      assert.ok(result.ok, result.ok ? '' : formatConfigErrors(result.errors))
+    }
+  })
+}
