@@ -32,7 +32,9 @@ export const CHECKS: readonly Check[] = [
 /** Runs one check; it counts as one test. */
 export async function runCheck(check: Check, root: string, env: NodeJS.ProcessEnv): Promise<Result> {
   const script = path.join(root, 'node_modules', check.script)
-  const end = await runChild(process.execPath, [script, ...check.args], env, 180_000)
+  // What it prints may end up in a log: no colours.
+  const plain = { ...env, NO_COLOR: '1', FORCE_COLOR: undefined }
+  const end = await runChild(process.execPath, [script, ...check.args], plain, 180_000)
   const failed = end.code === 0 ? 0 : 1
   const how = end.timedOut ? 'did not end within 180 s' : `exit code ${end.code ?? end.signal}`
   return {

@@ -11,6 +11,8 @@ export interface StartOptions {
   /** Further arguments of `run`. */
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Another program than Outrigger's own, for the test of this class. */
+  readonly entry?: string
   /** Files beside `sidecar.yaml` in the configuration folder, by name. */
   readonly files?: Readonly<Record<string, string>>
 }
@@ -59,7 +61,7 @@ export class Outrigger {
 
   private constructor(folder: string, options: StartOptions) {
     this.folder = folder
-    const entry = path.join(ROOT, 'sidecar', 'main.ts')
+    const entry = options.entry ?? path.join(ROOT, 'sidecar', 'main.ts')
     const args = [...v8Flags(), entry, 'run', '-c', folder, ...(options.args ?? [])]
     this.#child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],

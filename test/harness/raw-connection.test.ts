@@ -39,6 +39,17 @@ test('bytewise: a reader in this process gets each byte in a read of its own', a
   assert.deepEqual(sizes, [1, 1, 1, 1, 1, 1, 1, 1])
 })
 
+test('cut: two reads, wherever the cut is', async () => {
+  const server = await upstream.accept()
+  const parts: string[] = []
+  server.socket.on('data', (bytes: Buffer) => parts.push(bytes.toString()))
+  for (let at = 0; at <= 3; at++) {
+    await client.sendCut('cut', at)
+    await server.read(3)
+  }
+  assert.deepEqual(parts, ['cut', 'c', 'ut', 'cu', 't', 'cut'])
+})
+
 test('a wait that fails says what had come', async () => {
   const server = await upstream.accept()
   server.send('HTTP/1.1 200 OK\r\n')

@@ -100,6 +100,16 @@ export class RawConnection {
     }
   }
 
+  /** Sends bytes in two writes, the second from `at` on, so that a reader gets them as two; `gap` as above. */
+  async sendCut(bytes: string | Uint8Array, at: number, gap = 0): Promise<void> {
+    const whole = toBuffer(bytes)
+    if (at > 0) this.send(whole.subarray(0, at))
+    if (gap > 0) await realPause(gap)
+    await nextTurn()
+    await nextTurn()
+    if (at < whole.length && !this.#closed) this.send(whole.subarray(at))
+  }
+
   /** Sends FIN, and goes on reading. */
   half(): void {
     this.socket.end()

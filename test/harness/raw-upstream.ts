@@ -11,6 +11,7 @@ export class RawUpstream {
   readonly connections: RawConnection[] = []
   readonly #server: net.Server
   #accepted = 0
+  #port = 0
   readonly #waiting: (() => void)[] = []
 
   protected constructor() {
@@ -36,9 +37,9 @@ export class RawUpstream {
     return upstream
   }
 
+  /** The port it listens on, or listened on before `close`. */
   get port(): number {
-    // A server that listens on TCP has an address of this form.
-    return (this.#server.address() as AddressInfo).port
+    return this.#port
   }
 
   /** The next connection that no `accept` has answered yet. */
@@ -79,6 +80,8 @@ export class RawUpstream {
   protected async open(): Promise<void> {
     this.#server.listen(0, '127.0.0.1')
     await once(this.#server, 'listening')
+    // A server that listens on TCP has an address of this form.
+    this.#port = (this.#server.address() as AddressInfo).port
   }
 }
 
