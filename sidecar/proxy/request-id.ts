@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 
 /** Numbers that one random block is good for. */
 const BLOCK = 0x1_0000
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /**
  * A source of request ids: 24 hex digits, of which 20 are random and drawn anew after 65,536 ids, and 4 count. Unique
@@ -16,6 +17,7 @@ export function requestIds(random: () => string = () => randomBytes(10).toString
       prefix = random()
       next = 0
     }
-    return prefix + (BLOCK + next++).toString(16).slice(1)
+    const number = next++
+    return prefix + (HEX[number >> 8] as string) + (HEX[number & 255] as string)
   }
 }

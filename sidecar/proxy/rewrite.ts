@@ -84,7 +84,7 @@ function compilePath(
 ): ((exchange: Exchange, request: CanonicalRequest) => string | ProxyError) | null {
   if (rewrite === null) return null
   if (rewrite.path !== null) {
-    const parts = parseTemplate(rewrite.path).map(ascii)
+    const parts = parseTemplate(rewrite.path).map(asciiPath)
     return exchange => {
       const filled = fillTemplate(parts, exchange, encodeSegments)
       return filled !== null && isNormal(filled) ? filled : new ProxyError('bad_path')
@@ -120,7 +120,10 @@ function encodeSegments(value: string): string {
 
 /** What a configuration writes in other alphabets, encoded as a browser would. */
 function ascii(part: TemplatePart): TemplatePart {
-  return /^[\x21-\x7e]*$/.test(part.text)
-    ? part
-    : { ...part, text: part.text.replace(/[^\x21-\x7e]/gu, encodeURIComponent) }
+  return { ...part, text: part.text.replace(/[^\x21-\x7e]/gu, encodeURIComponent) }
+}
+
+/** The same for a path, with the characters that no canonical path holds unencoded. */
+function asciiPath(part: TemplatePart): TemplatePart {
+  return { ...part, text: part.text.replace(/[^\x21-\x7e]|["<>[\]^`{|}]/gu, encodeURIComponent) }
 }

@@ -296,7 +296,11 @@ for (const [title, { routes, cases }] of Object.entries(SUITE)) {
       for (const [line, expected, headers] of cases) {
         const sorted = (text: string) => (text.startsWith('405') ? text.split(/,? /).toSorted().join() : text)
         for (let again = 0; again < 2; again++)
-          assert.equal(sorted(found(routeTable, line, headers)), sorted(expected), `${line} ${headers ?? ''}`)
+          assert.equal(
+            sorted(found(routeTable, line, headers)),
+            sorted(expected),
+            `${line} ${headers?.join(' ')}`,
+          )
       }
     }
   })

@@ -1,0 +1,23 @@
+import { NO_BODY } from './body.ts'
+import { Exchange, type Responder } from './exchange.ts'
+
+const NOBODY: Responder = { inform() {}, respond() {}, acceptConnect() {}, abort() {} }
+
+/** An exchange for unit tests that look at requests and need no connection: a GET without body from 192.0.2.9. */
+export function exchangeFixture(head: Partial<ConstructorParameters<typeof Exchange>[0]> = {}): Exchange {
+  return new Exchange({
+    method: 'GET',
+    target: '/',
+    version: 'HTTP/1.1',
+    headers: [],
+    body: NO_BODY,
+    tunnel: null,
+    expectsContinue: false,
+    connectHost: null,
+    peer: { address: '192.0.2.9', port: 1, encrypted: false },
+    responder: NOBODY,
+    entry: '',
+    startedAt: 0,
+    ...head,
+  })
+}
