@@ -28,9 +28,10 @@ export interface Responder {
   abort(error: ProxyError): void
 }
 
-/** What still works for an exchange and must hear that its client is gone. */
-export interface Cancellable {
-  cancel(error: ProxyError): void
+/** What works for an exchange: its way upstream. Hears once that the exchange is over. */
+export interface Work {
+  /** @param error why it ended early, or null where it ended well */
+  end(error: ProxyError | null): void
 }
 
 /**
@@ -46,8 +47,11 @@ export class Exchange {
   /** As received, hop-by-hop fields included. Read only: what goes upstream is `upstreamHeaders`. */
   readonly headers: HeaderList
   readonly body: BodySource
-  /** The protocol asked for by an Upgrade (lower case), or null. Then `body` is the tunnel's way up. */
-  readonly tunnel: string | null
+  /**
+   * The protocol asked for by an Upgrade (lower case), or null; set to null where the request goes on as a plain one.
+   * After a 101 `body` is the tunnel's way up.
+   */
+  tunnel: string | null
   /** Whether the client waits for 100 before it sends the body. */
   readonly expectsContinue: boolean
   /** The host that a CONNECT opened this connection for; requests inside must ask for it. Null outside of one. */
@@ -71,8 +75,8 @@ export class Exchange {
   clientAddress = ''
   /** What a generation lent; opaque here, given back in `done`. */
   lease: unknown = null
-  /** What must hear that the client is gone. */
-  work: Cancellable | null = null
+  /** What must hear that the exchange is over. */
+  work: Work | null = null
 
   // What log and metrics read when it is over.
   listener = ''
@@ -150,7 +154,7 @@ export class Exchange {
     }
     const work = this.work
     this.work = null
-    if (work !== null && error !== null) work.cancel(error)
+    work?.end(error)
     const done = this.onDone
     this.onDone = null
     done?.(this)

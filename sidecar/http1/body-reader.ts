@@ -1,0 +1,236 @@
+import type { BodyLength, BodySink, BodySource } from '../exchange/body.ts'
+import { ProxyError } from '../exchange/proxy-error.ts'
+import type { Channel } from '../runtime/channel.ts'
+import { ChunkedDecoder } from './body-decoder.ts'
+import type { Framing } from './message.ts'
+
+/** What a connection hears of the body it is receiving. */
+export interface BodyReaderOwner {
+  /** The last byte of the body was read and passed on. */
+  onBodyComplete(): void
+  /** The body's framing is broken: the connection must not be used again. */
+  onBodyBroken(error: ProxyError): void
+  /** The taker gave up. The rest of the body is on its way all the same. */
+  onBodyAbandoned(): void
+}
+
+/**
+ * The receiving side of one connection's bodies, one message after the other: finds the body's end by its framing
+ * (RFC 9112 section 6) and passes the bytes on as they arrived. One object a connection, none a message.
+ */
+export class BodyReader implements BodySource {
+  length: BodyLength = 'none'
+  /** Bytes of the current body that arrived, framing not counted. */
+  received = 0
+  readonly #channel: Channel
+  readonly #owner: BodyReaderOwner
+  readonly #side: 'request' | 'response'
+  #framing: Framing = 'none'
+  #remaining = 0
+  #decoder: ChunkedDecoder | null = null
+  #sink: BodySink | null = null
+  #state: 'waiting' | 'flowing' | 'discarding' | 'complete' | 'failed' = 'complete'
+  /** What came before anybody asked for it: a part of the callback's buffer, or a copy of it. */
+  #pending: Buffer | null = null
+  #pendingStart = 0
+  #pendingEnd = 0
+  #passing = false
+  /** The buffer that is being passed on, for the decoder's slices. */
+  #owned = false
+
+  constructor(channel: Channel, side: 'request' | 'response', owner: BodyReaderOwner) {
+    this.#channel = channel
+    this.#side = side
+    this.#owner = owner
+  }
+
+  /** Whether the body is over: read to its end, or not there. */
+  get complete(): boolean {
+    return this.#state === 'complete'
+  }
+
+  /** Whether somebody takes the body, so that its clock runs. */
+  get started(): boolean {
+    return this.#state === 'flowing'
+  }
+
+  /** How many bytes of a body of known length are still to come, else Infinity. */
+  get remaining(): number {
+    if (this.#state === 'complete') return 0
+    return typeof this.#framing === 'number' ? this.#remaining : Infinity
+  }
+
+  /**
+   * A head is complete; its body begins at `buffer[start..end)`.
+   * @param declared a length that the head states without a body following it (HEAD, 304)
+   * @returns the offset after the body where it is already known to be empty, else `start`
+   */
+  begin(framing: Framing, buffer: Buffer, start: number, end: number, declared: BodyLength = 'none'): void {
+    this.#framing = framing
+    this.#sink = null
+    this.received = 0
+    this.#pending = buffer
+    this.#pendingStart = start
+    this.#pendingEnd = end
+    this.#state = framing === 'none' || framing === 0 ? 'complete' : 'waiting'
+    if (typeof framing === 'number') {
+      this.#remaining = framing
+      this.length = framing
+      return
+    }
+    this.length = framing === 'none' ? declared : 'unknown'
+    if (framing !== 'chunked') return
+    if (this.#decoder === null) this.#decoder = new ChunkedDecoder(this.#side)
+    else this.#decoder.reset()
+  }
+
+  /**
+   * The callback that brought the head is over. What nobody took yet is copied, and the socket read no further.
+   * @returns the bytes after the body's end (a pipelined message), or null
+   */
+  retainPending(): Buffer | null {
+    const pending = this.#pending
+    if (pending === null) return null
+    if (this.#state === 'waiting') {
+      this.#channel.pause()
+      this.#pending = Buffer.from(pending.subarray(this.#pendingStart, this.#pendingEnd))
+      this.#pendingStart = 0
+      this.#pendingEnd = this.#pending.length
+      return null
+    }
+    this.#pending = null
+    if (this.#state === 'complete' && this.#pendingStart < this.#pendingEnd) {
+      return Buffer.from(pending.subarray(this.#pendingStart, this.#pendingEnd))
+    }
+    return null
+  }
+
+  start(sink: BodySink): void {
+    if (this.#state === 'complete') {
+      sink.end(null)
+      return
+    }
+    if (this.#state !== 'waiting') {
+      sink.abort(new ProxyError(this.#side === 'request' ? 'body_aborted' : 'upstream_aborted'))
+      return
+    }
+    this.#state = 'flowing'
+    this.#sink = sink
+    this.#channel.stream()
+    const pending = this.#pending
+    if (pending !== null && this.#pendingStart < this.#pendingEnd) {
+      this.#pass(pending, this.#pendingStart, this.#pendingEnd, false)
+    }
+    if (this.#state === 'flowing') this.#channel.resume()
+  }
+
+  resume(): void {
+    if (this.#state === 'flowing') this.#channel.resume()
+  }
+
+  abort(): void {
+    if (this.#state !== 'flowing' && this.#state !== 'waiting') return
+    this.#state = 'discarding'
+    this.#sink = null
+    this.#owner.onBodyAbandoned()
+  }
+
+  /** Reads the rest and throws it away, so that the connection may be used again. */
+  discard(): void {
+    if (this.#state === 'complete' || this.#state === 'failed') return
+    this.#state = 'discarding'
+    this.#sink = null
+    const pending = this.#pending
+    if (pending !== null && this.#pendingStart < this.#pendingEnd) {
+      this.#pass(pending, this.#pendingStart, this.#pendingEnd, false)
+    }
+    this.#channel.resume()
+  }
+
+  /**
+   * Bytes came while the body was under way.
+   * @returns the offset after the body's end, or `end` where it goes on
+   */
+  push(buffer: Buffer, start: number, end: number): number {
+    this.#pending = buffer
+    this.#pass(buffer, start, end, buffer !== this.#channel.buffers.shared)
+    const next = this.#pendingStart
+    this.#pending = null
+    return this.#state === 'complete' ? next : end
+  }
+
+  /** The peer's FIN: the end of a close-delimited body, and a break in any other. */
+  finish(): void {
+    if (this.#state === 'complete' || this.#state === 'failed') return
+    if (this.#framing === 'close') {
+      this.#complete(null)
+      return
+    }
+    this.fail(new ProxyError(this.#side === 'request' ? 'body_aborted' : 'upstream_aborted'))
+  }
+
+  /** The body will not be completed: the connection broke, or a clock ran out. */
+  fail(error: ProxyError): void {
+    if (this.#state === 'complete' || this.#state === 'failed') return
+    this.#state = 'failed'
+    this.#pending = null
+    const sink = this.#sink
+    this.#sink = null
+    sink?.abort(error)
+  }
+
+  /** Passes what lies in `buffer[start..end)` to the sink, up to the body's end. */
+  #pass(buffer: Buffer, start: number, end: number, owned: boolean): void {
+    if (this.#passing) return
+    this.#passing = true
+    if (this.#framing === 'chunked') {
+      this.#passChunked(buffer, start, end, owned)
+    } else {
+      let stop = end
+      if (typeof this.#framing === 'number') {
+        stop = Math.min(end, start + this.#remaining)
+        this.#remaining -= stop - start
+      }
+      this.#pendingStart = stop
+      this.#deliver(start === 0 && stop === buffer.length ? buffer : buffer.subarray(start, stop), owned)
+      if (typeof this.#framing === 'number' && this.#remaining === 0) this.#complete(null)
+    }
+    this.#passing = false
+  }
+
+  #passChunked(buffer: Buffer, start: number, end: number, owned: boolean): void {
+    const decoder = this.#decoder as ChunkedDecoder // made in `begin` for this framing
+    this.#owned = owned
+    this.#pendingStart = decoder.decode(buffer, start, end, this)
+    if (decoder.error !== null) {
+      const error = decoder.error
+      this.fail(error)
+      this.#owner.onBodyBroken(error)
+    } else if (decoder.done) {
+      this.#complete(decoder.trailers)
+    }
+  }
+
+  /** The decoder's sink. */
+  data(bytes: Buffer): void {
+    this.#deliver(bytes, this.#owned)
+  }
+
+  #deliver(bytes: Buffer, owned: boolean): void {
+    this.received += bytes.length
+    const sink = this.#sink
+    if (sink === null || bytes.length === 0) return
+    if (owned) this.#channel.buffers.retain(bytes)
+    if (!sink.chunk(bytes, owned) && this.#state === 'flowing') this.#channel.pause()
+  }
+
+  #complete(trailers: string[] | null): void {
+    if (this.#state === 'failed') return
+    this.#state = 'complete'
+    this.#channel.settle()
+    const sink = this.#sink
+    this.#sink = null
+    sink?.end(trailers)
+    this.#owner.onBodyComplete()
+  }
+}

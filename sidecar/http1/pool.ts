@@ -1,0 +1,244 @@
+import { ProxyError } from '../exchange/proxy-error.ts'
+import { Channel, type ChannelOwner } from '../runtime/channel.ts'
+import type { ReadBuffers } from '../runtime/read-buffers.ts'
+import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
+import { ClientConnection, type ConnectionHome } from './client-connection.ts'
+
+/** Who waits for a connection. Exactly one of the two is called, perhaps before `acquire` returns. */
+export interface ConnectionWaiter {
+  onConnection(connection: ClientConnection): void
+  onNoConnection(error: ProxyError): void
+}
+
+/** Milliseconds, read from the snapshot at each use. */
+export interface PoolSettings {
+  readonly connect: number
+  readonly keepAlive: number
+}
+
+/** What the pool counts; plain fields of a metric recorder. */
+export interface PoolCounters {
+  connectsOpened: number
+  connectsFailed: number
+}
+
+/**
+ * The connections to one endpoint. Hands out the most recently used idle one, opens another where there is none, and
+ * lets whoever waits take what becomes free first. Limits are the upstream's; they are checked before anyone asks.
+ */
+export class Pool implements ConnectionHome {
+  readonly #target: { host: string; port: number } | { path: string }
+  readonly #buffers: ReadBuffers
+  readonly #wheel: TimerWheel
+  readonly #counters: PoolCounters
+  readonly #idle: IdleConnection[] = []
+  readonly #waiting: ConnectionWaiter[] = []
+  readonly #connecting = new Set<Connecting>()
+  readonly #open = new Set<ClientConnection>()
+  #settings: PoolSettings
+  #closed = false
+
+  constructor(
+    target: { host: string; port: number } | { path: string },
+    settings: PoolSettings,
+    counters: PoolCounters,
+    buffers: ReadBuffers,
+    wheel: TimerWheel,
+  ) {
+    this.#target = target
+    this.#settings = settings
+    this.#counters = counters
+    this.#buffers = buffers
+    this.#wheel = wheel
+  }
+
+  get idle(): number {
+    return this.#idle.length
+  }
+
+  get open(): number {
+    return this.#open.size
+  }
+
+  /** Settings of the newest generation; open connections stay. */
+  configure(settings: PoolSettings): void {
+    this.#settings = settings
+  }
+
+  /** Gets a connection for one request. `fresh`: one that was never used, for the repetition after a reuse race. */
+  acquire(waiter: ConnectionWaiter, fresh: boolean): void {
+    if (!fresh) {
+      const idle = this.#idle.pop()
+      if (idle !== undefined) {
+        this.#wheel.remove(idle.timer)
+        waiter.onConnection(idle.connection)
+        return
+      }
+      this.#waiting.push(waiter)
+    }
+    const connecting = new Connecting(this, fresh ? waiter : null)
+    this.#connecting.add(connecting)
+    connecting.start(this.#target, this.#settings.connect, this.#buffers, this.#wheel)
+  }
+
+  /** A waiter wants no connection any more. What is being opened for it goes to the next, or waits idle. */
+  cancel(waiter: ConnectionWaiter): void {
+    const at = this.#waiting.indexOf(waiter)
+    if (at !== -1) this.#waiting.splice(at, 1)
+    for (const connecting of this.#connecting) if (connecting.waiter === waiter) connecting.waiter = null
+  }
+
+  /** Opens no more, closes what is idle, and what is busy when it comes home. */
+  close(): void {
+    this.#closed = true
+    for (const idle of this.#idle.splice(0)) {
+      this.#wheel.remove(idle.timer)
+      idle.connection.abort(null)
+    }
+    for (const connecting of [...this.#connecting]) connecting.abandon()
+  }
+
+  onReusable(connection: ClientConnection, hint: number | null): void {
+    if (this.#closed) {
+      connection.abort(null)
+      return
+    }
+    const waiter = this.#waiting.shift()
+    if (waiter !== undefined) {
+      waiter.onConnection(connection)
+      return
+    }
+    // The upstream's own hint less a second: who closes first must be we.
+    const keepAlive = hint === null ? this.#settings.keepAlive : Math.max(0, hint * 1000 - 1000)
+    if (keepAlive === 0) {
+      connection.abort(null)
+      return
+    }
+    const idle = new IdleConnection(connection, this)
+    this.#idle.push(idle)
+    this.#wheel.schedule(idle.timer, keepAlive)
+  }
+
+  onGone(connection: ClientConnection): void {
+    this.#open.delete(connection)
+    const at = this.#idle.findIndex(idle => idle.connection === connection)
+    if (at === -1) return
+    this.#wheel.remove((this.#idle[at] as IdleConnection).timer)
+    this.#idle.splice(at, 1)
+  }
+
+  /** An idle connection has waited long enough. */
+  expire(idle: IdleConnection): void {
+    const at = this.#idle.indexOf(idle)
+    if (at !== -1) this.#idle.splice(at, 1)
+    idle.connection.abort(null)
+  }
+
+  connected(connecting: Connecting, channel: Channel): void {
+    this.#connecting.delete(connecting)
+    this.#counters.connectsOpened++
+    const connection = new ClientConnection(channel, this)
+    this.#open.add(connection)
+    const waiter = connecting.waiter
+    if (waiter !== null) waiter.onConnection(connection)
+    else this.onReusable(connection, null)
+  }
+
+  connectFailed(connecting: Connecting, error: ProxyError): void {
+    this.#connecting.delete(connecting)
+    this.#counters.connectsFailed++
+    // One failed attempt fails one waiter: the others have attempts of their own.
+    const waiter = connecting.waiter ?? (this.#waiting.length > this.#pendingShared() ? this.#waiting.shift() : undefined)
+    waiter?.onNoConnection(error)
+  }
+
+  #pendingShared(): number {
+    let count = 0
+    for (const connecting of this.#connecting) if (connecting.waiter === null) count++
+    return count
+  }
+}
+
+/** A connection that waits for its next request, with the clock that ends the wait. */
+class IdleConnection implements TimerOwner {
+  readonly connection: ClientConnection
+  readonly timer = new Timer(this)
+  readonly #pool: Pool
+  constructor(connection: ClientConnection, pool: Pool) {
+    this.connection = connection
+    this.#pool = pool
+  }
+  onTimer(): void {
+    this.#pool.expire(this)
+  }
+}
+
+/** One connection that is being opened. */
+class Connecting implements ChannelOwner, TimerOwner {
+  /** Whom it is for; null: whoever waits. */
+  waiter: ConnectionWaiter | null
+  readonly #pool: Pool
+  readonly #timer = new Timer(this)
+  #wheel: TimerWheel | null = null
+  #channel: Channel | null = null
+  #done = false
+
+  constructor(pool: Pool, waiter: ConnectionWaiter | null) {
+    this.#pool = pool
+    this.waiter = waiter
+  }
+
+  start(
+    target: { host: string; port: number } | { path: string },
+    timeout: number,
+    buffers: ReadBuffers,
+    wheel: TimerWheel,
+  ): void {
+    this.#wheel = wheel
+    wheel.schedule(this.#timer, timeout)
+    const channel = Channel.connect(target, buffers, () => this.#connected())
+    channel.owner = this
+    this.#channel = channel
+  }
+
+  /** Gives up: whoever waits for it is not told. */
+  abandon(): void {
+    this.waiter = null
+    this.#fail(new ProxyError('upstream_connect_failed', '', { cause: 'closed', repeatable: 'never_processed' }))
+  }
+
+  onTimer(): void {
+    this.#fail(new ProxyError('upstream_connect_timeout', '', { repeatable: 'never_processed' }))
+  }
+
+  onClose(code: string): void {
+    this.#fail(new ProxyError('upstream_connect_failed', '', { cause: code, repeatable: 'never_processed' }))
+  }
+
+  onBytes(): void {
+    // Row 8: an upstream that speaks before it is asked.
+    this.#fail(new ProxyError('upstream_bad_response', '', { cause: 'spoke first', repeatable: 'never_processed' }))
+  }
+  onEnd(): void {
+    this.#fail(new ProxyError('upstream_connect_failed', '', { cause: 'ended', repeatable: 'never_processed' }))
+  }
+  onDrain(): void {}
+
+  #connected(): void {
+    if (this.#done) return
+    this.#done = true
+    this.#wheel?.remove(this.#timer)
+    this.#pool.connected(this, this.#channel as Channel) // set before the event can come
+  }
+
+  #fail(error: ProxyError): void {
+    if (this.#done) return
+    this.#done = true
+    this.#wheel?.remove(this.#timer)
+    if (this.#channel !== null) {
+      this.#channel.owner = null
+      this.#channel.destroy()
+    }
+    this.#pool.connectFailed(this, error)
+  }
+}

@@ -1,0 +1,233 @@
+import net from 'node:net'
+import type { ReadBuffers } from './read-buffers.ts'
+
+/** What a channel tells the connection that speaks over it. None of these may throw. */
+export interface ChannelOwner {
+  /**
+   * Bytes came: `buffer[0..length)`. Valid until the call returns, unless the channel is streaming; then they are part
+   * of a pooled buffer and a slice may be kept after `buffers.retain`.
+   */
+  onBytes(buffer: Buffer, length: number): void
+  /** The peer will send no more (FIN). */
+  onEnd(): void
+  /** What was written has gone to the kernel, after a write that answered false. */
+  onDrain(): void
+  /** The socket is gone. `code` is the Node error code, or empty where it closed without one. */
+  onClose(code: string): void
+}
+
+/** How many bytes may wait in a socket before whoever fills it is asked to stop. */
+const MARK = 65_536
+/** How many bytes one socket may bring before it lets others have the event loop. */
+const FAIR_BYTES = 262_144
+
+/**
+ * One socket, read into memory that we own and written without a stream's ceremony. Everything that may go wrong on a
+ * socket ends in one `onClose`. It knows no protocol.
+ */
+export class Channel {
+  readonly socket: net.Socket
+  readonly buffers: ReadBuffers
+  owner: ChannelOwner | null = null
+  /** Whether reads go to a private buffer: while a body streams. */
+  #streaming = false
+  #private: Buffer | null = null
+  #paused = false
+  #yielded = false
+  #turnBytes = 0
+  #closed = false
+  #code = ''
+  /** Buffers given to writes in order; null where the memory was free at once. */
+  readonly #lent: (Buffer | null)[] = []
+  readonly #written = () => {
+    const bytes = this.#lent.shift()
+    if (bytes !== null && bytes !== undefined) this.buffers.release(bytes)
+  }
+
+  /** @param socket its `error` has a listener from here on */
+  constructor(socket: net.Socket, buffers: ReadBuffers) {
+    this.socket = socket
+    this.buffers = buffers
+    socket.on('error', error => {
+      this.#code = errorCode(error)
+    })
+    socket.on('end', () => this.owner?.onEnd())
+    socket.on('drain', () => this.owner?.onDrain())
+    socket.on('close', () => this.#onClose())
+  }
+
+  /** Opens a connection. The owner hears `onClose` where it fails; `connected` is called where it does not. */
+  static connect(
+    target: { host: string; port: number } | { path: string },
+    buffers: ReadBuffers,
+    connected: () => void,
+  ): Channel {
+    // The socket exists before the channel, and reads nothing before it is connected.
+    let channel: Channel | null = null
+    const socket = net.connect({
+      ...target,
+      noDelay: true,
+      allowHalfOpen: true,
+      autoSelectFamily: false,
+      onread: {
+        buffer: () => (channel === null ? buffers.shared : channel.nextBuffer()),
+        callback: (length, buffer) => channel === null || channel.onRead(length, buffer),
+      },
+    })
+    channel = new Channel(socket, buffers)
+    socket.on('connect', connected)
+    return channel
+  }
+
+  /** The buffer the next read goes to. Asked by Node after each read callback. */
+  nextBuffer(): Buffer {
+    if (!this.#streaming) {
+      // Only here: until Node asks, the socket may still read into the private buffer.
+      if (this.#private !== null) this.buffers.release(this.#private)
+      this.#private = null
+      return this.buffers.shared
+    }
+    if (this.#private === null) {
+      this.#private = this.buffers.take()
+    } else if (!this.buffers.isSole(this.#private)) {
+      this.buffers.release(this.#private)
+      this.#private = this.buffers.take()
+    }
+    return this.#private
+  }
+
+  /** Node's read callback. Answers false to stop reading. */
+  onRead(length: number, bytes: Uint8Array): boolean {
+    const buffer = bytes as Buffer // it is the one that `nextBuffer` returned
+    const owner = this.owner
+    if (owner === null || this.#closed) return true
+    owner.onBytes(buffer, length)
+    if (buffer === this.buffers.shared) this.buffers.used(length)
+    if (this.#paused) return false
+    this.#turnBytes += length
+    if (this.#turnBytes < FAIR_BYTES) return true
+    this.#turnBytes = 0
+    this.#yielded = true
+    setImmediate(this.#goOn)
+    return false
+  }
+
+  readonly #goOn = () => {
+    this.#yielded = false
+    if (!this.#paused && !this.#closed) this.socket.resume()
+  }
+
+  /** Begins to read. Called once, when an owner is set. */
+  start(): void {
+    this.socket.resume()
+  }
+
+  /** Reads go to a private buffer from the next one on, until `settle`. */
+  stream(): void {
+    this.#streaming = true
+  }
+
+  /** Reads go to the shared buffer again. */
+  settle(): void {
+    this.#streaming = false
+  }
+
+  get streaming(): boolean {
+    return this.#streaming
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.socket.pause()
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    if (!this.#yielded && !this.#closed) this.socket.resume()
+  }
+
+  /** Writes a byte string. Answers false when the socket's mark is passed: `onDrain` will come. */
+  write(text: string): boolean {
+    // Node's own answer is about the moment before the kernel took the bytes; what counts is what is left after it.
+    this.socket.write(text, 'latin1')
+    return this.socket.writableLength <= MARK
+  }
+
+  /** Gathers the writes up to `uncork` into one. */
+  cork(): void {
+    this.socket.cork()
+  }
+
+  uncork(): void {
+    this.socket.uncork()
+  }
+
+  /**
+   * Writes bytes. `owned`: they are (a slice of) a pooled buffer whose reference is ours to release. Not owned: they
+   * are copied where the kernel does not take them at once.
+   */
+  writeBytes(bytes: Buffer, owned: boolean): boolean {
+    if (!owned) {
+      this.socket.write(Buffer.from(bytes))
+      return this.socket.writableLength <= MARK
+    }
+    this.#lent.push(bytes)
+    this.socket.write(bytes, this.#written)
+    if (this.socket.writableLength === 0 && this.#lent.at(-1) === bytes) {
+      // Rule 2: nothing waits in the socket, so the kernel has it all and the memory is free now.
+      this.#lent[this.#lent.length - 1] = null
+      this.buffers.release(bytes)
+    }
+    return this.socket.writableLength <= MARK
+  }
+
+  /** Bytes that the kernel has taken so far: whether a slow reader moves at all. */
+  get delivered(): number {
+    return this.socket.bytesWritten - this.socket.writableLength
+  }
+
+  /** How many bytes wait in the socket. */
+  get backlog(): number {
+    return this.socket.writableLength
+  }
+
+  /** Sends what waits, then FIN. */
+  end(): void {
+    this.socket.end()
+  }
+
+  /** Closes now; what waits is lost. */
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  /** Closes with RST, so that no reader can take what it got for a whole. */
+  reset(): void {
+    this.socket.resetAndDestroy()
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  #onClose(): void {
+    this.#closed = true
+    if (this.#private !== null) this.buffers.release(this.#private)
+    this.#private = null
+    for (const bytes of this.#lent) if (bytes !== null) this.buffers.release(bytes)
+    this.#lent.length = 0
+    const owner = this.owner
+    this.owner = null
+    owner?.onClose(this.#code)
+  }
+}
+
+function errorCode(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message
+}

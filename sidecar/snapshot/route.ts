@@ -1,0 +1,30 @@
+import type { Exchange } from '../exchange/exchange.ts'
+import type { ProxyError } from '../exchange/proxy-error.ts'
+import type { HeaderList } from '../exchange/headers.ts'
+import type { Filter } from '../filters/filter.ts'
+import type { RouteRecorder } from '../telemetry/recorder.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import type { RoutePolicies } from './policies.ts'
+
+/** What a compiled route does with a request. */
+export type Action =
+  | {
+      readonly kind: 'upstream'
+      readonly upstream: Upstream
+      /** Path and query as they go upstream. */
+      target(exchange: Exchange): string | ProxyError
+      /** The Host that goes upstream. */
+      host(exchange: Exchange): string
+    }
+  | { readonly kind: 'redirect'; readonly status: number; location(exchange: Exchange): string | ProxyError }
+  | { readonly kind: 'respond'; readonly status: number; readonly headers: HeaderList; readonly body: Buffer }
+
+/** A route, compiled: everything that a request needs of it is bound here and looked up nowhere else. */
+export interface Route {
+  readonly name: string
+  readonly action: Action
+  readonly policies: RoutePolicies
+  /** In the order in which requests pass them; responses pass them the other way round. */
+  readonly filters: readonly Filter[]
+  readonly recorder: RouteRecorder
+}

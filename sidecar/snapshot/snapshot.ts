@@ -1,0 +1,68 @@
+import type { Address } from '../exchange/address.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import type { ProxyError } from '../exchange/proxy-error.ts'
+import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
+import type { RouteTable } from '../routing/route-table.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import type { Role } from './policies.ts'
+import type { Route } from './route.ts'
+
+/** A listener as one snapshot sees it. */
+export interface Listener {
+  readonly name: string
+  readonly role: Role
+  /** Lower case, `*.x` for wildcards; empty: every host. */
+  readonly hosts: readonly string[]
+  readonly table: RouteTable<Route>
+  /** Fills `exchange.upstreamHeaders`, the request id and the client's address; refuses what may not pass. */
+  prepare(exchange: Exchange): ProxyError | null
+}
+
+/** The listeners that share one address, and what is common to its connections. */
+export interface Entry {
+  /** The acceptor's key: the address as people write it. */
+  readonly key: string
+  readonly address: Address
+  readonly listeners: readonly Listener[]
+  readonly limits: ListenerLimits
+  readonly clocks: ListenerConnection
+}
+
+/** Everything that a request can read of the configuration. Frozen. */
+export interface Snapshot {
+  readonly hash: string
+  readonly entries: ReadonlyMap<string, Entry>
+  readonly upstreams: ReadonlyMap<string, Upstream>
+  /** Whether what was drained may write the access log: errors only, all, none; and its share in per cent. */
+  readonly accessLog: { readonly write: 'all' | 'errors' | 'off'; readonly percent: number }
+}
+
+/** The listener of an address that serves a host: an exact name, then the longest wildcard, then the one without hosts. */
+export function listenerFor(entry: Entry, host: string): Listener | null {
+  if (entry.listeners.length === 1) {
+    const only = entry.listeners[0] as Listener
+    return only.hosts.length === 0 || serves(only, host) >= 0 ? only : null
+  }
+  let best: Listener | null = null
+  let rank = -1
+  for (const listener of entry.listeners) {
+    const one = listener.hosts.length === 0 ? 0 : serves(listener, host)
+    if (one > rank) {
+      rank = one
+      best = listener
+    }
+  }
+  return best
+}
+
+/** How exactly a listener's hosts name this one: -1 not at all, else the longer the better, an exact name best. */
+function serves(listener: Listener, host: string): number {
+  let rank = -1
+  for (const pattern of listener.hosts) {
+    if (pattern === host) return Infinity
+    if (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)) && host.length > pattern.length - 1) {
+      rank = Math.max(rank, pattern.length)
+    }
+  }
+  return rank
+}

@@ -1,0 +1,107 @@
+import dns from 'node:dns'
+import type { Resolver, ResolverListener } from './resolver.ts'
+
+/** Looks a name up once; `dns.lookup` in the product, a script in tests. */
+export type Lookup = (name: string, done: (error: NodeJS.ErrnoException | null, addresses: string[]) => void) => void
+
+/** The system's resolver: hosts file, search list, both families, in the order it gives. */
+export const systemLookup: Lookup = (name, done) => {
+  dns.lookup(name, { all: true, order: 'verbatim' }, (error, found) => {
+    done(
+      error,
+      error === null ? found.map(address => address.address) : [],
+    )
+  })
+}
+
+/** Schedules a repeated call; real timers in the product, stepped ones in tests. */
+export type Every = (milliseconds: number, call: () => void) => { stop(): void }
+
+const REFRESH_MS = 5000
+
+/**
+ * At most two look-ups at once: they sit on the thread pool, and one name server that hangs must not keep the pool
+ * from everything else.
+ */
+export class LookupQueue {
+  readonly #lookup: Lookup
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+  constructor(lookup: Lookup) {
+    this.#lookup = lookup
+  }
+
+  run(name: string, done: (error: NodeJS.ErrnoException | null, addresses: string[]) => void): void {
+    const start = (): void => {
+      this.#running++
+      this.#lookup(name, (error, addresses) => {
+        this.#running--
+        this.#waiting.shift()?.()
+        done(error, addresses)
+      })
+    }
+    if (this.#running < 2) start()
+    else this.#waiting.push(start)
+  }
+}
+
+/**
+ * A name that is looked up again every 5 s. All its addresses are used. A failed look-up keeps the last addresses, and
+ * so does an answer without any; one that lost some drops those.
+ */
+export class DnsResolver implements Resolver {
+  addresses: readonly string[] | null = null
+  error = ''
+  readonly #name: string
+  readonly #queue: LookupQueue
+  readonly #listeners = new Set<ResolverListener>()
+  readonly #timer: { stop(): void }
+  #busy = false
+  #closed = false
+
+  constructor(name: string, queue: LookupQueue, every: Every) {
+    this.#name = name
+    this.#queue = queue
+    this.#timer = every(REFRESH_MS, () => this.#look())
+    this.#look()
+  }
+
+  watch(listener: ResolverListener): void {
+    this.#listeners.add(listener)
+  }
+
+  unwatch(listener: ResolverListener): void {
+    this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer.stop()
+    this.#listeners.clear()
+  }
+
+  #look(): void {
+    // A name server that hangs: the next look-up waits for this one.
+    if (this.#busy) return
+    this.#busy = true
+    this.#queue.run(this.#name, (error, found) => {
+      this.#busy = false
+      if (!this.#closed) this.#answer(error, found)
+    })
+  }
+
+  #answer(error: NodeJS.ErrnoException | null, found: string[]): void {
+    const before = this.addresses
+    const first = before === null && this.error === ''
+    this.error = error !== null ? (error.code ?? error.message) : found.length === 0 ? 'no addresses' : ''
+    if (this.error === '') {
+      // Sorted, so that a name server that rotates its answers changes nothing.
+      const sorted = [...new Set(found)].sort()
+      if (before !== null && sorted.length === before.length && sorted.every((one, i) => one === before[i])) return
+      this.addresses = sorted
+    } else if (!first) {
+      return
+    }
+    for (const listener of [...this.#listeners]) listener()
+  }
+}

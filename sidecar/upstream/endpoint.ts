@@ -1,0 +1,37 @@
+import type { Address } from '../exchange/address.ts'
+import { Pool, type PoolCounters, type PoolSettings } from '../http1/pool.ts'
+import type { ReadBuffers } from '../runtime/read-buffers.ts'
+import type { TimerWheel } from '../runtime/timer-wheel.ts'
+
+/**
+ * One place where an upstream is served, and what is known of it: its connections and how much is under way. Live
+ * state: it outlives the generations whose upstreams use it, as long as one of them does.
+ */
+export class Endpoint {
+  readonly address: Address
+  /** `10.0.0.1:8080`, `[::1]:8080` or `unix:/run/app.sock`: for labels and logs. */
+  readonly label: string
+  readonly pool: Pool
+  /** Requests that were given to it and are not over. */
+  inFlight = 0
+
+  constructor(
+    address: Address,
+    settings: PoolSettings,
+    counters: PoolCounters,
+    buffers: ReadBuffers,
+    wheel: TimerWheel,
+  ) {
+    this.address = address
+    this.label = addressLabel(address)
+    const target = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
+    this.pool = new Pool(target, settings, counters, buffers, wheel)
+  }
+}
+
+/** An address as people write it. */
+export function addressLabel(address: Address): string {
+  if (address.kind === 'unix') return `unix:${address.path}`
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host
+  return `${host}:${address.port}`
+}
