@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import type { Address } from '../../exchange/address.ts'
 import { parseAddress } from './address-text.ts'
-import { fieldName, matchSchema } from './match-schema.ts'
+import { editableField, matchSchema } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
 import { LATER_POLICIES, policyShape, template } from './policy-schema.ts'
 import { duration, durationOrOff, size } from './quantities.ts'
@@ -17,7 +17,7 @@ import {
   text,
   Wrong,
 } from './scalars.ts'
-import { byName, list, option, plainValue, required, section } from './shape.ts'
+import { byFieldName, list, option, plainValue, required, section } from './shape.ts'
 
 /** An address to listen on. */
 export const listenAddress = text<Address>(
@@ -42,7 +42,7 @@ const redirect = section('a redirect', {
 
 const respond = section('a response', {
   status: option(status(200, 599), 'the status', 200),
-  headers: option(byName(fieldName, anyText), 'header fields'),
+  headers: option(byFieldName(editableField, anyText), 'header fields'),
   body: option(z.unknown().transform(plainValue), 'text as it is, anything else as JSON'),
 })
 

@@ -4,7 +4,7 @@ import type { PathMatch, ValueTest } from '../../routing/match-spec.ts'
 import { parseExactPath, parseHost, parsePath, parseRegex } from './match-text.ts'
 import { Referenced } from './referenced.ts'
 import { flag, integer, text, Wrong } from './scalars.ts'
-import { byName, list, option, section, shorter } from './shape.ts'
+import { byFieldName, byName, list, option, section, shorter } from './shape.ts'
 import { didYouMean } from './suggestion.ts'
 
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
@@ -12,6 +12,30 @@ export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 export const fieldName = text('a header name', { pattern: TOKEN.source }, 'x', (value, shown) =>
   TOKEN.test(value) ? value.toLowerCase() : new Wrong(`${shown} is no header name`),
 )
+
+/** Fields that frame a message or belong to one connection: the codecs write them, and nothing else may. */
+const FRAMING = new Set([
+  'connection',
+  'content-length',
+  'date',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** A header name that a policy or an answer may touch. */
+export const editableField = text('a header name', { pattern: TOKEN.source }, 'x', (value, shown) => {
+  const name = value.toLowerCase()
+  if (!TOKEN.test(value)) return new Wrong(`${shown} is no header name`)
+  if (name === 'host') return new Wrong('`host` is not changed here', 'write: rewrite: { host: name }')
+  return FRAMING.has(name)
+    ? new Wrong(`\`${name}\` belongs to the connection: it cannot be set or removed`)
+    : name
+})
 
 const known = new Set(METHODS.filter(method => method !== 'CONNECT'))
 export const method = text('a method', { samples: ['GET', 'POST'] }, 'GET', (value, shown) => {
@@ -96,7 +120,7 @@ export const matchSchema = section(
       '/',
     ),
     methods: option(list(method), '`GET` includes `HEAD`. None: every method'),
-    headers: option(byName(fieldName, list(valueTest)), 'conditions by header name; all must hold'),
+    headers: option(byFieldName(fieldName, list(valueTest)), 'conditions by header name; all must hold'),
     query: option(byName(plainText, list(valueTest)), 'conditions by query parameter; all must hold'),
     priority: option(
       integer(-1_000_000, 1_000_000),

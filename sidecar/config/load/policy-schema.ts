@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { fieldName, method } from './match-schema.ts'
+import { editableField, fieldName, method } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
 import { durationOrOff, parseDuration, sizeOrSwitch } from './quantities.ts'
 import { flag, isOff, scalar, text, Wrong } from './scalars.ts'
-import { byName, list, option, orOff, section, shorter } from './shape.ts'
+import { byFieldName, list, option, orOff, section, shorter } from './shape.ts'
 import { expandRetry, expandTimeout, expandUpgrade } from './shorthands.ts'
 import { parseTemplate } from './template.ts'
 
@@ -85,9 +85,9 @@ const rewrite = orOff(
 )
 
 const edits = section('header edits', {
-  set: option(byName(fieldName, fieldTemplate), 'stands once, with this value'),
-  add: option(byName(fieldName, fieldTemplate), 'one more line, whatever is there'),
-  remove: option(list(fieldName), 'names of headers that are taken away'),
+  set: option(byFieldName(editableField, fieldTemplate), 'stands once, with this value'),
+  add: option(byFieldName(editableField, fieldTemplate), 'one more line, whatever is there'),
+  remove: option(list(editableField), 'names of headers that are taken away'),
 })
 const headers = orOff(
   section('headers', {

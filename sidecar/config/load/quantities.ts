@@ -88,12 +88,3 @@ export function sizeText(bytes: number): string {
   }
   return `${bytes}B`
 }
-
-/** Milliseconds in the largest unit that says them whole. */
-export function durationText(ms: number): string {
-  for (const unit of ['d', 'h', 'm', 's']) {
-    const one = DURATION_MS[unit] ?? 1
-    if (ms >= one && ms % one === 0) return `${ms / one}${unit}`
-  }
-  return `${ms}ms`
-}

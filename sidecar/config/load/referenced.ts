@@ -7,9 +7,12 @@ export class Referenced {
   readonly written: string
   /** False: references were left alone (`check --no-secrets`), and any value may stand here. */
   readonly resolved: boolean
-  constructor(text: string, written: string, resolved: boolean) {
+  /** The text where braces mean something: those that a reference brought are plain ones. */
+  readonly template: string
+  constructor(text: string, written: string, resolved: boolean, template: string = text) {
     this.text = text
     this.written = written
     this.resolved = resolved
+    this.template = template
   }
 }

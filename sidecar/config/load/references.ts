@@ -68,31 +68,37 @@ function resolveText(
   }
   const failures = context.errors.length
   let text = ''
+  let template = ''
   let referenced = false
   for (let at = 0; at < written.length;) {
     const open = written.indexOf('${', at)
     if (open === -1) {
       text += written.slice(at)
+      template += written.slice(at)
       break
     }
     if (open > at && written[open - 1] === '$') {
       text += `${written.slice(at, open - 1)}\${`
+      template += `${written.slice(at, open - 1)}\${`
       at = open + 2
       continue
     }
     text += written.slice(at, open)
+    template += written.slice(at, open)
     referenced = true
     const close = written.indexOf('}', open)
     if (close === -1) {
       fail(`the reference \`${written.slice(open)}\` has no closing brace`, 'a plain `${` is written `$${`')
       break
     }
-    text += lookUp(written.slice(open + 2, close), { root, path, context, fail })
+    const found = lookUp(written.slice(open + 2, close), { root, path, context, fail })
+    text += found
+    template += found.replace(/[{}]/g, brace => `{'${brace}'}`)
     at = close + 1
   }
   // Where a reference failed that is the error; what else its value would be is not looked at.
   return referenced
-    ? new Referenced(text, written, context.secrets && context.errors.length === failures)
+    ? new Referenced(text, written, context.secrets && context.errors.length === failures, template)
     : text
 }
 

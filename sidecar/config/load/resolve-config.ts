@@ -8,6 +8,7 @@ import type {
 import { isLoopback } from './address-text.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { checkCollisions } from './check-collisions.ts'
+import { checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
 import { resolveListener } from './resolve-listener.ts'
@@ -33,10 +34,14 @@ export function resolveConfig(
   if (listeners.length === 0) resolution.fault(['listeners'], '`listeners` is empty: nothing could be served')
   checkNames(written, listeners, resolution)
   const admin = resolveAdmin(written.admin, resolution)
-  if (!resolution.partial) checkAddresses(listeners, admin, resolution)
-  if (!resolution.partial)
-    for (const [index, listener] of listeners.entries())
+  if (!resolution.partial) {
+    checkAddresses(listeners, admin, resolution)
+    const matches = listeners.flatMap(listener => listener.routes.map(route => route.match))
+    checkInheritedTemplates(defaults.policies, matches, defaults.path, resolution)
+    for (const [index, listener] of listeners.entries()) {
       checkCollisions(listener, ['listeners', index], resolution)
+    }
+  }
   const content = {
     service: written.service,
     layers: sources.layers,

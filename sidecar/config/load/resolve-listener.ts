@@ -1,6 +1,7 @@
 import type { ListenerConnection, ListenerLimits } from '../../http1/settings.ts'
 import type { ResolvedListener, ResolvedRoute, ResolvedUpstream } from '../resolved.ts'
 import { addressText, isLoopback } from './address-text.ts'
+import { checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
@@ -58,6 +59,8 @@ export function resolveListener(
     case 'none':
       break
   }
+  const matches = routes.map(route => route.match)
+  if (!resolution.partial) checkInheritedTemplates(written, matches, path, resolution)
   const address = fromFile(written.address, [...path, 'address'], resolution)
   if (role === 'outbound' && written.allowRemote !== true && !isLoopback(address)) {
     resolution.fault(

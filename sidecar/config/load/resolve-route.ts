@@ -4,12 +4,11 @@ import type { ActionSpec, Role } from '../../snapshot/policies.ts'
 import type { ResolvedRoute } from '../resolved.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenRoute } from './listener-schema.ts'
-import { pathParameters } from './match-text.ts'
+import { checkRouteTemplates } from './check-templates.ts'
 import { resolvePolicies } from './resolve-policies.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { didYouMean } from './suggestion.ts'
-import { REQUEST_VALUES, templateExpressions } from './template.ts'
 
 /** What a route stands in. */
 export interface RouteSurroundings {
@@ -34,7 +33,7 @@ export function resolveRoute(
   const match = resolveMatch(written.match)
   const own: PolicyLevel = { policies: written, path, label: 'route' }
   const { policies, from } = resolvePolicies([...surroundings.levels, own], role, resolution)
-  if (!resolution.partial) checkTemplates(written, match, path, resolution)
+  if (!resolution.partial) checkRouteTemplates(written, match, path, resolution)
   if (action === null) return null
   if (
     policies.rewrite?.path !== null &&
@@ -132,43 +131,4 @@ export function resolveMatch(written: WrittenRoute['match']): MatchSpec {
 
 function conditions(written: Readonly<Record<string, ValueMatch['tests']>>): ValueMatch[] {
   return Object.entries(written).map(([name, tests]) => ({ name, tests }))
-}
-
-/** What stands in braces: a parameter of this route's path, or a part of the request. */
-function checkTemplates(
-  written: WrittenRoute,
-  match: MatchSpec,
-  path: ConfigPath,
-  resolution: Resolution,
-): void {
-  const sets = match.paths.map(one => new Set(pathParameters(one)))
-  const every = (name: string) => sets.every(set => set.has(name))
-  const some = (name: string) => sets.some(set => set.has(name))
-  const names = new Set(sets.flatMap(set => [...set]))
-  const check = (template: string, at: ConfigPath, fits: (name: string) => boolean): void => {
-    for (const expression of templateExpressions(template)) {
-      if (REQUEST_VALUES.includes(expression) || fits(expression)) continue
-      const problem = expressionProblem(expression, names)
-      resolution.fault(at, problem, didYouMean(expression, [...names, ...REQUEST_VALUES]))
-    }
-  }
-  const { rewrite, redirect, headers } = written
-  if (rewrite && rewrite.path !== undefined) check(rewrite.path, [...path, 'rewrite', 'path'], every)
-  if (redirect !== undefined) check(redirect.to, [...path, 'redirect', 'to'], every)
-  if (!headers) return
-  for (const side of ['request', 'response'] as const) {
-    for (const verb of ['set', 'add'] as const) {
-      for (const [name, template] of Object.entries(headers[side]?.[verb] ?? {})) {
-        check(template, [...path, 'headers', side, verb, name], some)
-      }
-    }
-  }
-}
-
-function expressionProblem(expression: string, names: ReadonlySet<string>): string {
-  if (names.has(expression)) return `\`{${expression}}\` is not a parameter of every path of this route`
-  if (!/^[A-Za-z_]\w*$/.test(expression)) {
-    return `the expression \`{${expression}}\` is not supported yet: expected a path parameter or ${REQUEST_VALUES.slice(0, 5).join(', ')}`
-  }
-  return `\`{${expression}}\` is no parameter of this route's path`
 }

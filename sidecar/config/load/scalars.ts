@@ -16,7 +16,8 @@ type Json = Readonly<Record<string, unknown>>
 
 /**
  * A single value of the configuration: how it is read, and what the JSON Schema says of its spelling. References are
- * unwrapped here; one that is unresolved counts as `standIn`.
+ * unwrapped here; one that is unresolved counts as `standIn`. Where the format is `template`, braces that a reference
+ * brought are plain ones.
  *
  * @param read gets what was written: text (also for a number that a reference brought), a number or a boolean
  */
@@ -26,7 +27,8 @@ export function scalar<T>(json: Json, standIn: T, read: (value: unknown, shown: 
     .transform((value, context): T => {
       if (value instanceof Referenced && !value.resolved) return standIn
       const shown = show(value)
-      const result = read(value instanceof Referenced ? value.text : value, shown)
+      const referenced = json['format'] === 'template' ? 'template' : 'text'
+      const result = read(value instanceof Referenced ? value[referenced] : value, shown)
       if (!(result instanceof Wrong)) return result
       context.issues.push({
         code: 'custom',

@@ -58,6 +58,21 @@ export function byName<S extends z.ZodType>(name: z.ZodType<string>, value: S) {
   })
 }
 
+/** A map by header name, in which one name cannot stand in two spellings. */
+export function byFieldName<S extends z.ZodType>(name: z.ZodType<string>, value: S) {
+  const map = byName(name, value)
+  return z.preprocess((given, context) => {
+    const seen = new Map<string, string>()
+    for (const key of isConfigMap(given) ? Object.keys(given) : []) {
+      const first = seen.get(key.toLowerCase())
+      const message = `\`${key}\` and \`${first}\` are one header: give it once`
+      if (first !== undefined) context.issues.push({ code: 'custom', input: given, path: [key], message })
+      seen.set(key.toLowerCase(), key)
+    }
+    return given
+  }, map)
+}
+
 /** A map, or `off`. */
 export function orOff<S extends z.ZodType>(schema: S) {
   return z.union([z.literal(false), schema])

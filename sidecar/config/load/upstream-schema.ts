@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { parseAddress } from './address-text.ts'
 import { duration } from './quantities.ts'
-import { integer, oneOf, referenceName, text, Wrong } from './scalars.ts'
+import { integer, oneOf, text, Wrong } from './scalars.ts'
 import { list, option, required, section, shorter } from './shape.ts'
 
 /** What a `url` says. */
@@ -92,5 +92,3 @@ export const upstreamSchema = section(
   ['discovery', 'healthCheck', 'outlierDetection', 'circuitBreaker', 'tls', 'proxyProtocol', 'protocol'],
 )
 export type WrittenUpstream = z.infer<typeof upstreamSchema>
-
-export const upstreamName = referenceName

@@ -14,7 +14,7 @@ import type { LoadResult } from '../../../sidecar/config/load-result.ts'
  */
 const here = fileURLToPath(new URL('.', import.meta.url))
 const write = process.env['OUTRIGGER_GOLDEN'] === 'write'
-const environment = { EMPTY: '', SECRET: 's3cr3t-value', FIELDS: '50', TIMEOUT: '7s', ON: 'on', ZONE: 'eu' }
+const environment = { EMPTY: '', SECRET: 's3cr3t-value', FIELDS: '50', TIMEOUT: '7s', ON: 'on', ZONE: 'eu', BRACES: '{a}' }
 
 function load(folder: string, name: string): LoadResult {
   const env = statSync(join(here, folder, name)).isDirectory() ? 'production' : undefined
