@@ -165,6 +165,7 @@ test('a request of HTTP/1.0 may have no host, or have it in its target', () => {
   const bare = canonicalize('GET', '/x', null, false, 'HTTP/1.0')
   assert.ok(!(bare instanceof ProxyError))
   assert.equal(bare.host, '')
+  assert.ok(Object.isFrozen(bare), 'nobody may change what others have read')
   const full = canonicalize('GET', 'http://B:81/x', null, true, 'HTTP/1.0')
   assert.deepEqual(full, {
     method: 'GET',

@@ -79,7 +79,7 @@ function request(
   query: string,
   hasQuery: boolean,
 ): CanonicalRequest {
-  return { method, scheme, host: named.host, port: named.port, path, query, hasQuery }
+  return Object.freeze({ method, scheme, host: named.host, port: named.port, path, query, hasQuery })
 }
 
 /** Absolute-form (RFC 9112 section 3.2.2). The authority in it has to be that of the Host field. */
