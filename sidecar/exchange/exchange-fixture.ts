@@ -1,7 +1,7 @@
 import { NO_BODY } from './body.ts'
 import { Exchange, type Responder } from './exchange.ts'
 
-const NOBODY: Responder = { inform() {}, respond() {}, acceptConnect() {}, abort() {} }
+const NOBODY: Responder = { inform() {}, respond() {}, limitBody() {}, acceptConnect() {}, abort() {} }
 
 /** An exchange for unit tests that look at requests and need no connection: a GET without body from 192.0.2.9. */
 export function exchangeFixture(head: Partial<ConstructorParameters<typeof Exchange>[0]> = {}): Exchange {
