@@ -24,7 +24,10 @@ export function formatConfigError(error: ConfigError): string {
     const number = String(error.line)
     // Tabs stay tabs, so that the caret stands under its character whatever their width.
     const before = error.excerpt.slice(0, error.column - 1).replace(/[^\t]/g, ' ')
-    text += `\n  ${number} | ${error.excerpt}\n  ${' '.repeat(number.length)} | ${before}^`
+    // What stands in a file must not steer the terminal that shows it.
+    // eslint-disable-next-line no-control-regex -- the control characters are what is looked for
+    const excerpt = error.excerpt.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, '?')
+    text += `\n  ${number} | ${excerpt}\n  ${' '.repeat(number.length)} | ${before}^`
   }
   if (error.suggestion !== undefined) text += `\n  ${error.suggestion}`
   return text

@@ -12,7 +12,7 @@ export function parseHost(written: string, shown: string, port: boolean): string
   if (/^https?:\/\//.test(host)) return new Wrong(`expected a host, not a URL: ${shown}`)
   const bracketed = /^\[([^\]]*)\](:\d{1,5})?$/.exec(host)
   if (bracketed !== null && isIPv6(bracketed[1] ?? '')) return host
-  if (host === '*') return new Wrong('a host of `*` is every host: leave `host` out')
+  if (host === '*') return new Wrong('a host of `*` is every host: leave it out')
   // eslint-disable-next-line no-control-regex -- everything but ASCII is looked for
   if (/[^\x00-\x7f]/.test(host)) return new Wrong(`${shown} has to be written in its ASCII form (xn--...)`)
   if (!HOST.test(host)) {

@@ -46,10 +46,20 @@ export function show(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (value === null) return 'no value'
   if (value instanceof Referenced) return `\`${value.written}\``
-  if (typeof value === 'string') return value.length > 60 ? `\`${value.slice(0, 60)}...\`` : `\`${value}\``
+  if (typeof value === 'string')
+    return `\`${printable(value.length > 60 ? `${value.slice(0, 60)}...` : value)}\``
   if (typeof value === 'number') return `the number ${value}`
   if (typeof value === 'boolean') return `\`${value ? 'on' : 'off'}\` (${value})`
   return Array.isArray(value) ? 'a list' : 'a map'
+}
+
+/** Text without control characters: an error is printed on terminals. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- the control characters are what is looked for
+  return text.replace(
+    /[\x00-\x1f\x7f-\x9f]/g,
+    character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
 }
 
 /** Text that has to be written as text: a bare number or boolean would arrive changed. */

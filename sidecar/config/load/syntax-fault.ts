@@ -17,6 +17,10 @@ export function syntaxFaults(file: SourceFile, problems: readonly YAMLParseError
   if (known.size > 0) return [...known.values()]
   const first = problems[0]
   if (first === undefined) return []
+  // The reader calls itself for each level, and says so when it cannot any more: where that is depends on the stack.
+  if (first.message.includes('call stack')) {
+    return [{ file: file.name, line: 0, column: 0, message: 'the document is nested too deeply to be read' }]
+  }
   return [faultAt({ file, offset: first.pos[0] }, firstSentence(first.message))]
 }
 
@@ -71,7 +75,7 @@ function quoteRest(line: string, column: number): string | undefined {
     .slice(column - 1)
     .replace(/\s+#.*$/, '')
     .trim()
-  if (!rest.startsWith('!')) return undefined
+  if (!rest.startsWith('!') || rest.length > 100) return undefined
   const quote = rest.includes('"') ? "'" : '"'
   return rest.includes(quote)
     ? undefined
