@@ -122,9 +122,9 @@ export class LayerMerge {
         continue
       }
       const below = result[at]
-      if (isConfigMap(below)) result[at] = this.map(below, item, [...path, at])
+      if (isConfigMap(below)) result[at] = this.map(below, item, [...path, index])
       else {
-        result.push(this.map({}, item, [...path, result.length]))
+        result.push(this.map({}, item, [...path, index]))
         from.push([over.container, index])
       }
     }
