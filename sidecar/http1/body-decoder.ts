@@ -1,6 +1,6 @@
 import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { parseFieldLines } from './field-lines.ts'
+import { bytesOf, parseFieldLines } from './field-lines.ts'
 import { HeadCollector } from './head-collector.ts'
 import { TOKEN_LOWER } from './header-names.ts'
 import type { HeadLimits } from './message.ts'
@@ -257,7 +257,7 @@ export class ChunkedDecoder {
     this.#collector.reset()
     if (text.length > 2) {
       const all: HeaderList = []
-      const fault = parseFieldLines(text, 0, this.#limits.headerFields, all)
+      const fault = parseFieldLines(text, bytesOf(text), 0, this.#limits.headerFields, all)
       if (fault !== null) {
         this.#refuse(fault)
         return end

@@ -17,7 +17,6 @@ const COLON = 0x3a
 const CAPITAL_H = 0x48
 const DELETE = 0x7f
 
-const HEAD_END = Buffer.from('\r\n\r\n')
 const FIRST_PIECE = 1024
 
 // Where the scan of a head in pieces stands. Up to `REQUEST_LINE_END` it is in a request line.
@@ -104,9 +103,9 @@ export class HeadCollector {
           if (TOKEN_LOWER[first] === 0) return this.#refuse('the request does not begin with a method')
         } else if (first !== CAPITAL_H)
           return this.#refuse('the response does not begin with an HTTP version')
-        const headEnd = findEnd(bytes, from, end)
+        const headEnd = findEnd(bytes, from, Math.min(end, from + limits.headerBytes))
         // A head over the limit is scanned, to find out which limit it is.
-        if (headEnd > 0 && headEnd - from <= limits.headerBytes) {
+        if (headEnd > 0) {
           this.text = bytes.toString('latin1', from, headEnd)
           this.next = headEnd
           this.#skipped = 'nothing'
@@ -237,13 +236,28 @@ export class HeadCollector {
   }
 }
 
-/** Where the head that begins at `start` ends, or -1 where its end is not among these bytes. */
+/**
+ * Where the head that begins at `start` ends, or -1 where its end is not among these bytes. Of its last four bytes one
+ * is met by looking at every fourth; that is faster than a search by the engine, which does not know where to stop.
+ */
 function findEnd(bytes: Buffer, start: number, end: number): number {
-  // Most reads end where a head ends. Then the search cannot run on into what an earlier read left behind them.
-  const ends = end - start >= 4 && bytes[end - 1] === LF && bytes[end - 2] === CR && bytes[end - 3] === LF
-  if (ends && bytes[end - 4] === CR) return bytes.indexOf(HEAD_END, start) + 4
-  const found = bytes.subarray(start, end).indexOf(HEAD_END)
-  return found < 0 ? -1 : start + found + 4
+  for (let at = start + 3; at < end; at += 4) {
+    const byte = bytes[at] as number
+    if (byte > CR) continue
+    if (byte === CR) {
+      if (isEnd(bytes, at + 2, start, end)) return at + 2
+      if (isEnd(bytes, at + 4, start, end)) return at + 4
+    } else if (byte === LF) {
+      if (isEnd(bytes, at + 1, start, end)) return at + 1
+      if (isEnd(bytes, at + 3, start, end)) return at + 3
+    }
+  }
+  return -1
+}
+
+function isEnd(bytes: Buffer, at: number, start: number, end: number): boolean {
+  if (at - 4 < start || at > end) return false
+  return bytes[at - 1] === LF && bytes[at - 2] === CR && bytes[at - 3] === LF && bytes[at - 4] === CR
 }
 
 /** Whether a byte may stand at this place of `HTTP/1.1` and the CR after it, whatever the digits. */

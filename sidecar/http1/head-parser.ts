@@ -1,6 +1,6 @@
 import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { parseFieldLines, TOO_MANY_FIELDS } from './field-lines.ts'
+import { bytesOf, parseFieldLines, TOO_MANY_FIELDS } from './field-lines.ts'
 import { FramingFields } from './framing.ts'
 import { TOKEN_LOWER } from './header-names.ts'
 import type { Framing, HeadLimits, Parsed, RequestHead, ResponseHead } from './message.ts'
@@ -33,15 +33,16 @@ const responseFields = new FramingFields()
  * @returns the head, or `bad_request`, `http_version`, `uri_too_long`, `headers_too_large`, `expectation_failed`
  */
 export function parseRequestHead(text: string, limits: HeadLimits): Parsed<RequestHead> {
+  const bytes = bytesOf(text)
   let at = 0
-  while ((TOKEN_LOWER[text.charCodeAt(at)] as number) > 0) at++
+  while (TOKEN_LOWER[bytes[at] as number] !== 0) at++
   if (at === 0) return bad('the request does not begin with a method')
-  if (text.charCodeAt(at) !== SPACE) return bad('the method is not followed by one space')
+  if (bytes[at] !== SPACE) return bad('the method is not followed by one space')
   const method = methodOf(text, at)
 
   const start = ++at
-  let code = text.charCodeAt(at)
-  while (code > SPACE && code < DELETE && code !== HASH) code = text.charCodeAt(++at)
+  let code = bytes[at] as number
+  while (code > SPACE && code < DELETE && code !== HASH) code = bytes[++at] as number
   if (at - start > limits.urlBytes) return new ProxyError('uri_too_long')
   if (code !== SPACE) {
     if (code === CR) return bad('the request line names no version')
@@ -56,12 +57,11 @@ export function parseRequestHead(text: string, limits: HeadLimits): Parsed<Reque
       return new ProxyError('http_version', 'only HTTP/1.1 and HTTP/1.0 are spoken here')
     return bad('the request line does not end with an HTTP version')
   }
-  if (text.charCodeAt(at + 8) !== CR || text.charCodeAt(at + 9) !== LF)
-    return bad('the request line is malformed')
+  if (bytes[at + 8] !== CR || bytes[at + 9] !== LF) return bad('the request line is malformed')
   if (text.length > limits.headerBytes) return new ProxyError('headers_too_large')
 
   const headers: HeaderList = []
-  const fault = parseFieldLines(text, at + 10, limits.headerFields, headers)
+  const fault = parseFieldLines(text, bytes, at + 10, limits.headerFields, headers)
   if (fault !== null)
     return fault === TOO_MANY_FIELDS ? new ProxyError('headers_too_large', fault) : bad(fault)
 
@@ -110,8 +110,9 @@ export function parseResponseHead(
   limits: HeadLimits,
   requestMethod: string,
 ): Parsed<ResponseHead> {
+  const bytes = bytesOf(text)
   const minor = minorVersion(text, 0)
-  if (typeof minor !== 'number' || text.charCodeAt(8) !== SPACE)
+  if (typeof minor !== 'number' || bytes[8] !== SPACE)
     return badResponse('the status line begins with no HTTP/1.x version')
   const hundreds = text.charCodeAt(9) - ZERO
   const tens = text.charCodeAt(10) - ZERO
@@ -122,19 +123,19 @@ export function parseResponseHead(
   }
   const status = hundreds * 100 + tens * 10 + ones
   let at = 12
-  let code = text.charCodeAt(at)
+  let code = bytes[at] as number
   let reason = ''
   if (code === SPACE) {
     const start = ++at
-    code = text.charCodeAt(at)
-    while ((code >= SPACE && code !== DELETE) || code === 0x09) code = text.charCodeAt(++at)
+    code = bytes[at] as number
+    while ((code >= SPACE && code !== DELETE) || code === 0x09) code = bytes[++at] as number
     reason = text.slice(start, at)
   }
-  if (code !== CR || text.charCodeAt(at + 1) !== LF) return badResponse('the status line is malformed')
+  if (code !== CR || bytes[at + 1] !== LF) return badResponse('the status line is malformed')
   if (text.length > limits.headerBytes) return badResponse('the head is larger than allowed')
 
   const headers: HeaderList = []
-  const fault = parseFieldLines(text, at + 2, limits.headerFields, headers)
+  const fault = parseFieldLines(text, bytes, at + 2, limits.headerFields, headers)
   if (fault !== null) return badResponse(fault)
 
   const fields = responseFields

@@ -156,9 +156,19 @@ const KNOWN_SLOTS = 1024
 const LEARNT_SLOTS = 2048
 const TRIES = 4
 
-/** The name as a string that the engine internalised: free of the head it was cut from, and compared by pointer. */
-function internalised(name: string): string {
-  return Object.keys({ [name]: 0 })[0] as string
+/** A name as the engine's internalised string, which is free of the head it was cut from, and as bytes. */
+class Entry {
+  readonly name: string
+  readonly bytes: Uint8Array
+  constructor(name: string) {
+    this.name = Object.keys({ [name]: 0 })[0] as string
+    this.bytes = new Uint8Array(name.length)
+    for (let i = 0; i < name.length; i++) this.bytes[i] = name.charCodeAt(i)
+  }
+}
+
+function slots(count: number): (Entry | null)[] {
+  return new Array<Entry | null>(count).fill(null)
 }
 
 /**
@@ -167,15 +177,18 @@ function internalised(name: string): string {
  * together when that is reached.
  */
 export class HeaderNames {
-  readonly #known: (string | undefined)[] = new Array<string | undefined>(KNOWN_SLOTS).fill(undefined)
-  #learnt: (string | undefined)[] = new Array<string | undefined>(LEARNT_SLOTS).fill(undefined)
+  readonly #known = slots(KNOWN_SLOTS)
+  #learnt = slots(LEARNT_SLOTS)
   #learntCount = 0
 
   constructor() {
     for (const name of KNOWN) {
-      let slot = hashOf(name, 0, name.length) & (KNOWN_SLOTS - 1)
-      while (this.#known[slot] !== undefined) slot = (slot + 1) & (KNOWN_SLOTS - 1)
-      this.#known[slot] = name
+      const entry = new Entry(name)
+      let hash = 0
+      for (const byte of entry.bytes) hash = mix(hash, byte)
+      let slot = finish(hash) & (KNOWN_SLOTS - 1)
+      while (this.#known[slot] !== null) slot = (slot + 1) & (KNOWN_SLOTS - 1)
+      this.#known[slot] = entry
     }
   }
 
@@ -185,67 +198,68 @@ export class HeaderNames {
   }
 
   /**
-   * The field name that begins at `from`, in lower case: all token characters up to the first other one, and `''` where
+   * The field name that begins at `from`, in lower case: all token characters up to the first other byte, and `''` where
    * there is none. It is as long as what it was read from, so the caller goes on at `from + name.length`.
-   * @param text a byte string
+   * @param bytes hold a byte that is not of a token at or after `from`
    */
-  intern(text: string, from: number): string {
-    const end = text.length
+  intern(bytes: Uint8Array, from: number): string {
     let hash = 0
     let to = from
-    while (to < end) {
-      const lower = TOKEN_LOWER[text.charCodeAt(to)] as number
-      // Also false for what lies beyond 0xff, which is not in the table.
+    for (;;) {
+      const lower = TOKEN_LOWER[bytes[to] as number] as number
+      // Also false beyond the bytes.
       if (!(lower > 0)) break
-      hash = (Math.imul(hash, 31) + lower) | 0
+      hash = mix(hash, lower)
       to++
     }
     const length = to - from
     if (length === 0) return ''
-    const known = this.#known
-    hash ^= hash >>> 15
-    let slot = hash & (KNOWN_SLOTS - 1)
-    for (;;) {
-      const name = known[slot]
-      if (name === undefined) break
-      if (name.length === length && matches(text, from, name)) return name
-      slot = (slot + 1) & (KNOWN_SLOTS - 1)
+    hash = finish(hash)
+    for (let slot = hash & (KNOWN_SLOTS - 1); ; slot = (slot + 1) & (KNOWN_SLOTS - 1)) {
+      const entry = this.#known[slot]
+      if (entry === null || entry === undefined) return this.#learn(bytes, from, length, hash)
+      if (entry.bytes.length === length && matches(bytes, from, entry.bytes, length)) return entry.name
     }
-    return this.#learn(text, from, to, hash)
   }
 
-  #learn(text: string, from: number, to: number, hash: number): string {
-    const length = to - from
-    if (length > LONGEST_LEARNT) return text.slice(from, to).toLowerCase()
-    let slot = hash & (LEARNT_SLOTS - 1)
+  #learn(bytes: Uint8Array, from: number, length: number, hash: number): string {
+    let free = -1
     for (let tries = 0; tries < TRIES; tries++) {
-      const name = this.#learnt[slot]
-      if (name === undefined) {
-        if (this.#learntCount >= LEARNT_NAMES) {
-          this.#learnt = new Array<string | undefined>(LEARNT_SLOTS).fill(undefined)
-          this.#learntCount = 0
-        }
-        this.#learntCount++
-        return (this.#learnt[slot] = internalised(text.slice(from, to).toLowerCase()))
+      const slot = (hash + tries) & (LEARNT_SLOTS - 1)
+      const entry = this.#learnt[slot]
+      if (entry === null || entry === undefined) {
+        free = slot
+        break
       }
-      if (name.length === length && matches(text, from, name)) return name
-      slot = (slot + 1) & (LEARNT_SLOTS - 1)
+      if (entry.bytes.length === length && matches(bytes, from, entry.bytes, length)) return entry.name
     }
-    return text.slice(from, to).toLowerCase()
+    let name = ''
+    for (let i = from; i < from + length; i++)
+      name += String.fromCharCode(TOKEN_LOWER[bytes[i] as number] as number)
+    if (free < 0 || length > LONGEST_LEARNT) return name
+    if (this.#learntCount >= LEARNT_NAMES) {
+      this.#learnt = slots(LEARNT_SLOTS)
+      this.#learntCount = 0
+    }
+    const entry = new Entry(name)
+    this.#learnt[free] = entry
+    this.#learntCount++
+    return entry.name
   }
 }
 
-function hashOf(text: string, from: number, to: number): number {
-  let hash = 0
-  for (let i = from; i < to; i++)
-    hash = (Math.imul(hash, 31) + (TOKEN_LOWER[text.charCodeAt(i)] as number)) | 0
+function mix(hash: number, byte: number): number {
+  return (Math.imul(hash, 31) + byte) | 0
+}
+
+function finish(hash: number): number {
   return hash ^ (hash >>> 15)
 }
 
-/** Whether the text at `from` is the lower-case `name` but for case. All characters there are known to be of tokens. */
-function matches(text: string, from: number, name: string): boolean {
-  for (let i = 0; i < name.length; i++) {
-    if (TOKEN_LOWER[text.charCodeAt(from + i)] !== name.charCodeAt(i)) return false
+/** Whether the bytes at `from` are those of a lower-case name but for case. */
+function matches(bytes: Uint8Array, from: number, name: Uint8Array, length: number): boolean {
+  for (let i = 0; i < length; i++) {
+    if (TOKEN_LOWER[bytes[from + i] as number] !== name[i]) return false
   }
   return true
 }
