@@ -22,6 +22,8 @@ export interface Responder {
    * adds the framing, `date` and `connection`; `headers` must hold none of these.
    */
   respond(status: number, headers: HeaderList, body: BodySource): void
+  /** Fails the request's body with `request_too_large` when it passes this many bytes. Before the body is started. */
+  limitBody(bytes: number): void
   /** Takes a CONNECT: answers 200 and reads what comes as requests for `host` only. */
   acceptConnect(host: string): void
   /** Ends an exchange whose response head is already out: the connection is closed so that it looks incomplete. */

@@ -22,6 +22,8 @@ export class BodyReader implements BodySource {
   length: BodyLength = 'none'
   /** Bytes of the current body that arrived, framing not counted. */
   received = 0
+  /** How many bytes the current body may have. */
+  limit = Infinity
   readonly #channel: Channel
   readonly #owner: BodyReaderOwner
   readonly #side: 'request' | 'response'
@@ -63,12 +65,12 @@ export class BodyReader implements BodySource {
   /**
    * A head is complete; its body begins at `buffer[start..end)`.
    * @param declared a length that the head states without a body following it (HEAD, 304)
-   * @returns the offset after the body where it is already known to be empty, else `start`
    */
   begin(framing: Framing, buffer: Buffer, start: number, end: number, declared: BodyLength = 'none'): void {
     this.#framing = framing
     this.#sink = null
     this.received = 0
+    this.limit = Infinity
     this.#pending = buffer
     this.#pendingStart = start
     this.#pendingEnd = end
@@ -193,7 +195,7 @@ export class BodyReader implements BodySource {
       }
       this.#pendingStart = stop
       this.#deliver(start === 0 && stop === buffer.length ? buffer : buffer.subarray(start, stop), owned)
-      if (typeof this.#framing === 'number' && this.#remaining === 0) this.#complete(null)
+      if (this.#remaining === 0 && typeof this.#framing === 'number') this.#complete(null)
     }
     this.#passing = false
   }
@@ -218,6 +220,12 @@ export class BodyReader implements BodySource {
 
   #deliver(bytes: Buffer, owned: boolean): void {
     this.received += bytes.length
+    if (this.received > this.limit) {
+      const error = new ProxyError('request_too_large')
+      this.fail(error)
+      this.#owner.onBodyBroken(error)
+      return
+    }
     const sink = this.#sink
     if (sink === null || bytes.length === 0) return
     if (owned) this.#channel.buffers.retain(bytes)

@@ -2,7 +2,7 @@ import type { BodySink, BodySource } from '../exchange/body.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Channel } from '../runtime/channel.ts'
-import { chunkHead } from './head-writer.ts'
+import { chunkHead, lastChunk } from './head-writer.ts'
 import type { Framing } from './message.ts'
 
 /** What a connection hears of the message it is sending. */
@@ -97,11 +97,7 @@ export class BodyWriter implements BodySink {
       return
     }
     if (this.#framing === 'chunked') {
-      let last = '0\r\n'
-      if (trailers !== null) {
-        for (let i = 0; i < trailers.length; i += 2) last += `${trailers[i]}: ${trailers[i + 1]}\r\n`
-      }
-      this.#held += last + '\r\n'
+      this.#held += lastChunk(trailers)
     }
     this.flush()
     this.#active = false

@@ -85,6 +85,11 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     return this.#gone
   }
 
+  /** Whether it has carried a request before, so that the next one may meet the reuse race. */
+  get used(): boolean {
+    return this.#used
+  }
+
   /** Sends a request. The connection must be idle. */
   send(request: OutgoingRequest, taker: ResponseTaker): void {
     this.#taker = taker
@@ -298,7 +303,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
   #endedEarly(cause: string): ProxyError {
     let repeatable: Repeatable = 'no'
     if (this.#reused && !this.#sawBytes) repeatable = 'reuse_race'
-    return new ProxyError(this.#sawBytes && this.#collector.partial ? 'upstream_bad_response' : 'upstream_reset', '', {
+    return new ProxyError(this.#collector.partial ? 'upstream_bad_response' : 'upstream_reset', '', {
       cause,
       repeatable,
     })

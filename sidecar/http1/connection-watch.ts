@@ -51,7 +51,8 @@ export class ConnectionWatch {
         this.#received = reader.received
         if (this.#readIdle >= clocks.bodyIdle) return new ProxyError('request_timeout', 'body')
         const least = (this.#readTime / 1000) * MINIMUM_BYTES_PER_SECOND
-        if (this.#readTime > GRACE_MS && reader.received < least) return new ProxyError('request_timeout', 'slow body')
+        if (this.#readTime > GRACE_MS && reader.received < least)
+          return new ProxyError('request_timeout', 'slow body')
       }
     }
     if (channel.backlog > 0) {

@@ -147,6 +147,11 @@ function framingLine(framing: Framing): string {
   return typeof framing === 'number' ? `content-length: ${framing}\r\n` : ''
 }
 
+/** How lines with a name begin, for names that were checked. Forgotten as a whole when there are too many. */
+const lineStarts = new Map<string, string>()
+const LINE_STARTS = 1024
+const LONGEST_KEPT = 64
+
 /**
  * Every name and value is checked here again, wherever it came from: this is the one place where fields go out, and a
  * character beyond 0xff would become another one, perhaps a line feed, when it is written as latin1.
@@ -156,12 +161,23 @@ function fieldLines(headers: HeaderList): string {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     const value = headers[i + 1] as string
-    if (!isToken(name)) throw new Error('a header name is no token')
+    const start = lineStarts.get(name) ?? lineStart(name)
     if (!WIRE_VALUE.test(value))
       throw new Error(`the value of ${name} contains a control or a wide character`)
-    lines += name + ': ' + value + '\r\n'
+    lines += start + value + '\r\n'
   }
   return lines
+}
+
+function lineStart(name: string): string {
+  if (!isToken(name)) throw new Error('a header name is no token')
+  const start = `${name}: `
+  if (name.length > LONGEST_KEPT) return start
+  if (lineStarts.size >= LINE_STARTS) lineStarts.clear()
+  // Copied, so that the name does not keep the head alive that it was cut from.
+  const copy = Buffer.from(start, 'latin1').toString('latin1')
+  lineStarts.set(copy.slice(0, -2), copy)
+  return copy
 }
 
 /** The value of `date` (RFC 9110 section 6.6.1), made anew when the second changes. */

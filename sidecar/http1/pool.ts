@@ -148,7 +148,8 @@ export class Pool implements ConnectionHome {
     this.#connecting.delete(connecting)
     this.#counters.connectsFailed++
     // One failed attempt fails one waiter: the others have attempts of their own.
-    const waiter = connecting.waiter ?? (this.#waiting.length > this.#pendingShared() ? this.#waiting.shift() : undefined)
+    const waiter =
+      connecting.waiter ?? (this.#waiting.length > this.#pendingShared() ? this.#waiting.shift() : undefined)
     waiter?.onNoConnection(error)
   }
 
@@ -204,7 +205,9 @@ class Connecting implements ChannelOwner, TimerOwner {
   /** Gives up: whoever waits for it is not told. */
   abandon(): void {
     this.waiter = null
-    this.#fail(new ProxyError('upstream_connect_failed', '', { cause: 'closed', repeatable: 'never_processed' }))
+    this.#fail(
+      new ProxyError('upstream_connect_failed', '', { cause: 'closed', repeatable: 'never_processed' }),
+    )
   }
 
   onTimer(): void {
@@ -217,10 +220,14 @@ class Connecting implements ChannelOwner, TimerOwner {
 
   onBytes(): void {
     // Row 8: an upstream that speaks before it is asked.
-    this.#fail(new ProxyError('upstream_bad_response', '', { cause: 'spoke first', repeatable: 'never_processed' }))
+    this.#fail(
+      new ProxyError('upstream_bad_response', '', { cause: 'spoke first', repeatable: 'never_processed' }),
+    )
   }
   onEnd(): void {
-    this.#fail(new ProxyError('upstream_connect_failed', '', { cause: 'ended', repeatable: 'never_processed' }))
+    this.#fail(
+      new ProxyError('upstream_connect_failed', '', { cause: 'ended', repeatable: 'never_processed' }),
+    )
   }
   onDrain(): void {}
 

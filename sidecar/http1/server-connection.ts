@@ -44,7 +44,9 @@ type Phase = 'head' | 'exchange' | 'closing' | 'closed'
  * One client connection speaking HTTP/1.1 (RFC 9112): reads requests one at a time, in order, and writes each
  * response before it reads the next request. Also an upgraded tunnel, and the inside of a CONNECT.
  */
-export class ServerConnection implements ChannelOwner, TimerOwner, Responder, BodyReaderOwner, BodyWriterOwner {
+export class ServerConnection
+  implements ChannelOwner, TimerOwner, Responder, BodyReaderOwner, BodyWriterOwner
+{
   readonly #channel: Channel
   readonly #host: ServerHost
   readonly #peer: Peer
@@ -239,7 +241,9 @@ export class ServerConnection implements ChannelOwner, TimerOwner, Responder, Bo
       if (!this.#head.expectsContinue || this.#continued) return
       this.#continued = true
     }
-    this.#channel.write(writeResponseHead(status, headers, 'none', { date: null, connection: null, length: null }))
+    this.#channel.write(
+      writeResponseHead(status, headers, 'none', { date: null, connection: null, length: null }),
+    )
   }
 
   respond(status: number, headers: HeaderList, body: BodySource): void {
@@ -268,8 +272,15 @@ export class ServerConnection implements ChannelOwner, TimerOwner, Responder, Bo
     this.#keepAlive = framing !== 'close' && exchange.tunnel === null && this.#mayKeepAlive()
     const connection = this.#keepAlive ? (http11 ? null : 'keep-alive') : 'close'
     const date = hasHeader(headers, 'date') ? null : this.#host.date.value
-    this.#writer.begin(writeResponseHead(status, headers, framing, { date, connection, length: declared }), framing)
+    this.#writer.begin(
+      writeResponseHead(status, headers, framing, { date, connection, length: declared }),
+      framing,
+    )
     this.#writer.pump(body)
+  }
+
+  limitBody(bytes: number): void {
+    this.#reader.limit = bytes
   }
 
   acceptConnect(host: string): void {
@@ -418,7 +429,8 @@ export class ServerConnection implements ChannelOwner, TimerOwner, Responder, Bo
       return
     }
     if (this.#phase === 'closing') {
-      if (this.#watch.slowReader(this.#channel, this.#host.clocks.writeIdle, LINGER_MS)) this.#beginWatch(LINGER_MS)
+      if (this.#watch.slowReader(this.#channel, this.#host.clocks.writeIdle, LINGER_MS))
+        this.#beginWatch(LINGER_MS)
       else this.#channel.destroy()
       return
     }

@@ -83,6 +83,17 @@ export class RouteTable<T> {
     return NONE
   }
 
+  /** Whether some request for this host could find a route: for a CONNECT, which names nothing else. */
+  knowsHost(host: string, port: number): boolean {
+    const request: CanonicalRequest = { method: 'GET', scheme: 'http', host, port, path: '/', query: '', hasQuery: false }
+    return this.#triesOf(request).some(root => root !== this.#any || this.#anyUsed)
+  }
+
+  /** Whether a route takes every host. */
+  get #anyUsed(): boolean {
+    return this.#entries.some(entry => entry.spec.hosts.length === 0)
+  }
+
   #root(pattern: string): Node<T> {
     const wildcard = pattern.startsWith('*')
     const roots = wildcard ? this.#wildcard : this.#exact

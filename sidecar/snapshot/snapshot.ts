@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { AccessLogPolicy } from '../telemetry/access-log.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { Role } from './policies.ts'
 import type { Route } from './route.ts'
@@ -16,6 +17,8 @@ export interface Listener {
   readonly table: RouteTable<Route>
   /** Fills `exchange.upstreamHeaders`, the request id and the client's address; refuses what may not pass. */
   prepare(exchange: Exchange): ProxyError | null
+  /** Whether an address may speak for others. */
+  trusts(address: string): boolean
 }
 
 /** The listeners that share one address, and what is common to its connections. */
@@ -33,8 +36,10 @@ export interface Snapshot {
   readonly hash: string
   readonly entries: ReadonlyMap<string, Entry>
   readonly upstreams: ReadonlyMap<string, Upstream>
-  /** Whether what was drained may write the access log: errors only, all, none; and its share in per cent. */
-  readonly accessLog: { readonly write: 'all' | 'errors' | 'off'; readonly percent: number }
+  /** By name; names are unique in the whole configuration. */
+  readonly routes: ReadonlyMap<string, Route>
+  /** What is written of the exchanges of a listener. */
+  logPolicy(listener: string): AccessLogPolicy
 }
 
 /** The listener of an address that serves a host: an exact name, then the longest wildcard, then the one without hosts. */

@@ -25,7 +25,7 @@ test('levels are chosen at run time', () => {
   log.level = 'trace'
   log.trace('yes')
   assert.equal(lines.length, 3)
-  assert.ok(lines.every(line => line.includes('"message":"yes"')))
+  assert.ok(lines.every(line => line.includes('"msg":"yes"')))
   assert.ok(isLogLevel('debug'))
   assert.ok(!isLogLevel('verbose'))
 })
@@ -42,7 +42,7 @@ test('a JSON line, whose own fields cannot be overwritten', () => {
   })
   assert.equal(
     lines[0],
-    '{"time":"2026-01-02T03:04:05.067Z","level":"info","message":"started\\nwell","address":"127.0.0.1:80","n":1,"nan":null,"deep":[{"a":null}]}\n',
+    '{"time":"2026-01-02T03:04:05.067Z","level":"info","msg":"started\\nwell","address":"127.0.0.1:80","n":1,"nan":null,"deep":[{"a":null}]}\n',
   )
 })
 

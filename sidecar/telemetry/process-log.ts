@@ -32,7 +32,7 @@ const MEMBERS = 64
 const STACK_BYTES = 8_192
 
 /**
- * The process log: JSON lines with `time`, `level`, `message` and fields, or a readable form for a terminal. It shares
+ * The process log: JSON lines with `time`, `level`, `msg` and fields, or a readable form for a terminal. It shares
  * its writer with the access log, so it is bounded and drops lines rather than wait for a reader that stalls.
  */
 export class ProcessLog implements Log {
@@ -80,7 +80,7 @@ export class ProcessLog implements Log {
 }
 
 function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields | undefined): string {
-  let line = `{"time":"${time}","level":"${level}","message":${jsonString(boundedText(message))}`
+  let line = `{"time":"${time}","level":"${level}","msg":${jsonString(boundedText(message))}`
   for (const name in fields) {
     // The three that every line has cannot be written twice.
     if (name === 'time' || name === 'level' || name === 'message' || fields[name] === undefined) continue

@@ -1,9 +1,6 @@
-import type { ProxyError } from '../exchange/proxy-error.ts'
-
-/** Who waits until an upstream has room, or its name an address. Exactly one of the two is called. */
+/** Who waits until an upstream has room, or its name an address. It may wait no longer at any time: `withdraw`. */
 export interface UpstreamWaiter {
   onRoom(): void
-  onNoRoom(error: ProxyError): void
 }
 
 /** What is counted over all generations of one upstream: how much is under way and who waits. Live state. */

@@ -50,6 +50,14 @@ export class Upstream {
     return [...this.#endpoints.values()].map(one => one.lease.value)
   }
 
+  /** What was written, and what the last look-up said where it failed. */
+  get names(): readonly { readonly written: string; readonly error: string }[] {
+    return this.#sources.map(source => ({
+      written: addressLabel(source.spec.address),
+      error: source.lease.value.error,
+    }))
+  }
+
   /** Whether an answer about its names is still outstanding, so that having no endpoint is no failure yet. */
   get resolving(): boolean {
     return this.#sources.some(source => source.lease.value.addresses === null && source.lease.value.error === '')

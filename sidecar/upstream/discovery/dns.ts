@@ -2,15 +2,15 @@ import dns from 'node:dns'
 import type { Resolver, ResolverListener } from './resolver.ts'
 
 /** Looks a name up once; `dns.lookup` in the product, a script in tests. */
-export type Lookup = (name: string, done: (error: NodeJS.ErrnoException | null, addresses: string[]) => void) => void
+export type Lookup = (
+  name: string,
+  done: (error: NodeJS.ErrnoException | null, addresses: string[]) => void,
+) => void
 
 /** The system's resolver: hosts file, search list, both families, in the order it gives. */
 export const systemLookup: Lookup = (name, done) => {
   dns.lookup(name, { all: true, order: 'verbatim' }, (error, found) => {
-    done(
-      error,
-      error === null ? found.map(address => address.address) : [],
-    )
+    done(error, error === null ? found.map(address => address.address) : [])
   })
 }
 
@@ -97,7 +97,8 @@ export class DnsResolver implements Resolver {
     if (this.error === '') {
       // Sorted, so that a name server that rotates its answers changes nothing.
       const sorted = [...new Set(found)].sort()
-      if (before !== null && sorted.length === before.length && sorted.every((one, i) => one === before[i])) return
+      if (before !== null && sorted.length === before.length && sorted.every((one, i) => one === before[i]))
+        return
       this.addresses = sorted
     } else if (!first) {
       return

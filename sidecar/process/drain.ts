@@ -1,0 +1,144 @@
+import net from 'node:net'
+import type { Acceptor } from '../listener/acceptor.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+
+const LOOK_MS = 100
+/** Between the announcement and the end of the listeners: load balancers need to hear of it (security.md section 4). */
+const NOTICE_MS = 5000
+const PROBE_MS = 500
+
+/** What a drain works on. */
+export interface DrainParts {
+  readonly acceptors: readonly Acceptor[]
+  readonly snapshot: Snapshot
+  /** Exchanges that have begun and not ended. */
+  active(): number
+  now(): number
+}
+
+/** How a drain is to go. */
+export interface DrainSettings {
+  /** Milliseconds from the beginning to the end by force. */
+  readonly timeout: number
+  /** A terminal's Ctrl-C: nobody has to hear of it first, and no app's end is waited for. */
+  readonly interactive: boolean
+}
+
+/**
+ * Ends the listeners without losing a request. Inbound first: every response announces it; after the notice the
+ * listeners close, and each connection with its last response. Outbound goes on as long as the local app may need it:
+ * until it refuses connections and nothing is in flight.
+ */
+export class Drain {
+  readonly #parts: DrainParts
+  readonly #settings: DrainSettings
+  readonly #inbound: readonly Acceptor[]
+  readonly #outbound: readonly Acceptor[]
+  #forced = false
+  #wake: (() => void) | null = null
+
+  constructor(parts: DrainParts, settings: DrainSettings) {
+    this.#parts = parts
+    this.#settings = settings
+    const roles = new Map<string, boolean>()
+    for (const entry of parts.snapshot.entries.values())
+      roles.set(
+        entry.key,
+        entry.listeners.every(listener => listener.role === 'outbound'),
+      )
+    this.#inbound = parts.acceptors.filter(acceptor => roles.get(acceptor.entry) !== true)
+    this.#outbound = parts.acceptors.filter(acceptor => roles.get(acceptor.entry) === true)
+  }
+
+  /** Ends at once. */
+  force(): void {
+    this.#forced = true
+    this.#wake?.()
+  }
+
+  /** @returns how many connections had something under way when they were cut */
+  async run(): Promise<number> {
+    const { now } = this.#parts
+    const end = now() + this.#settings.timeout
+    for (const acceptor of this.#inbound) acceptor.announce()
+    if (!this.#settings.interactive && this.#inbound.length > 0)
+      await this.#until(() => false, Math.min(end, now() + NOTICE_MS))
+    await this.#close(this.#inbound)
+    await this.#until(() => this.#inbound.every(acceptor => acceptor.size === 0), end)
+    if (this.#outbound.length > 0) {
+      if (!this.#settings.interactive) await this.#appGone(end)
+      for (const acceptor of this.#outbound) acceptor.announce()
+      await this.#until(() => this.#parts.active() === 0, end)
+      await this.#close(this.#outbound)
+      await this.#until(() => this.#outbound.every(acceptor => acceptor.size === 0), end)
+    }
+    let cut = 0
+    for (const acceptor of this.#parts.acceptors) cut += acceptor.force()
+    return cut
+  }
+
+  async #close(acceptors: readonly Acceptor[]): Promise<void> {
+    // One idle turn: what the kernel has accepted for us by now is taken before the listener goes.
+    await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
+    for (const acceptor of acceptors) {
+      acceptor.close()
+      acceptor.drainIdle()
+    }
+  }
+
+  /** Waits until the app that the inbound listeners lead to refuses connections. */
+  async #appGone(end: number): Promise<void> {
+    const targets = new Set<string>()
+    for (const entry of this.#parts.snapshot.entries.values()) {
+      for (const listener of entry.listeners) {
+        if (listener.role === 'outbound') continue
+        for (const route of listener.table.entries) {
+          const { action } = route.value
+          if (action.kind !== 'upstream') continue
+          for (const endpoint of action.upstream.endpoints) {
+            const { address } = endpoint
+            if (address.kind === 'tcp' && isLoopback(address.host))
+              targets.add(`${address.host} ${address.port}`)
+          }
+        }
+      }
+    }
+    let gone = targets.size === 0
+    while (!gone && !this.#forced && this.#parts.now() < end) {
+      const answers = await Promise.all([...targets].map(target => refuses(target)))
+      gone = answers.every(Boolean)
+      if (!gone) await this.#until(() => false, Math.min(end, this.#parts.now() + LOOK_MS * 5))
+    }
+  }
+
+  async #until(met: () => boolean, end: number): Promise<void> {
+    while (!this.#forced && !met() && this.#parts.now() < end) {
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, Math.min(LOOK_MS, Math.max(1, end - this.#parts.now())))
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+      this.#wake = null
+    }
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === '::1' || host.startsWith('127.')
+}
+
+function refuses(target: string): Promise<boolean> {
+  const [host = '', port = ''] = target.split(' ')
+  return new Promise(resolve => {
+    const probe = net.connect({ host, port: Number(port), timeout: PROBE_MS })
+    const settle = (answer: boolean): void => {
+      probe.destroy()
+      resolve(answer)
+    }
+    probe.on('connect', () => settle(false))
+    probe.on('timeout', () => settle(false))
+    probe.on('error', () => settle(true))
+  })
+}

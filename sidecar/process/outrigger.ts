@@ -1,0 +1,260 @@
+import { statSync } from 'node:fs'
+import { AdminServer } from '../admin/admin-server.ts'
+import { Compiler } from '../config/compile/compiler.ts'
+import { formatConfigErrors } from '../config/config-error.ts'
+import type { LoadResult } from '../config/load-result.ts'
+import { Loader } from '../config/loader.ts'
+import type { ResolvedConfig } from '../config/resolved.ts'
+import { ConfigWatcher } from '../config/watch.ts'
+import { addressLabel } from '../upstream/endpoint.ts'
+import type { AccessLog } from '../telemetry/access-log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Log } from '../telemetry/process-log.ts'
+import { processControl } from './control.ts'
+import { Drain } from './drain.ts'
+import { type CannotListen, Listeners } from './listeners.ts'
+import { Service } from './service.ts'
+import { activeConnections, upstreamStates } from './states.ts'
+
+/** What a process runs with. */
+export interface OutriggerSettings {
+  /** Files and folders, as the user named them. */
+  readonly sources: readonly string[]
+  readonly env: string | undefined
+  readonly log: Log
+  readonly accessLog: AccessLog
+  readonly metrics: Metrics
+  readonly droppedLines: () => { readonly access: number; readonly process: number }
+  /** Ends the process: POST /quit. */
+  readonly quit: () => void
+}
+
+/** Why it did not start, for the exit code. */
+export type StartFailure =
+  | { readonly kind: 'configuration'; readonly text: string }
+  | { readonly kind: 'listen'; readonly text: string }
+
+const DRAIN_EDGE_MS = 30_000
+const DRAIN_SIDECAR_MS = 120_000
+
+/** One running Outrigger: it starts, swaps snapshots when its files change, drains and stops. */
+export class Outrigger {
+  readonly service: Service
+  readonly #settings: OutriggerSettings
+  readonly #loader = new Loader()
+  readonly #watcher: ConfigWatcher
+  readonly #compiler: Compiler
+  readonly #listeners: Listeners
+  readonly #admin: AdminServer
+  #config: ResolvedConfig | null = null
+  #serving = false
+  #reloading = false
+  #again = false
+  #drain: Drain | null = null
+  #drained: Promise<number> | null = null
+
+  constructor(settings: OutriggerSettings) {
+    this.#settings = settings
+    const { log, accessLog, metrics } = settings
+    this.service = new Service({ log, accessLog, metrics })
+    this.#listeners = new Listeners(this.service.acceptors)
+    this.#compiler = new Compiler(
+      this.service.live,
+      name => metrics.route(name),
+      () => performance.now(),
+    )
+    this.#watcher = new ConfigWatcher(() => void this.reload())
+    this.#admin = new AdminServer(
+      processControl(this.service, settings, {
+        ready: () => this.#serving && this.#drain === null,
+        config: () => this.#config,
+        drain: () => void this.drain(false),
+      }),
+      log,
+    )
+    metrics.connect({
+      activeConnections: () => activeConnections(this.service),
+      activeRequests: () => this.service.proxy.active,
+      upstreams: () => upstreamStates(this.service.holder.current.snapshot),
+      droppedLines: settings.droppedLines,
+    })
+  }
+
+  /** Loads, binds and serves. @returns null, or why there is nothing to run */
+  async start(): Promise<StartFailure | null> {
+    const { metrics, log } = this.#settings
+    const result = await this.#load()
+    if (!result.ok) return { kind: 'configuration', text: formatConfigErrors(result.errors) }
+    const failed = await this.#apply(result.config)
+    if (failed !== null) return { kind: 'listen', text: cannotListen(failed) }
+    this.service.wheel.run()
+    const admin = await this.#listenAdmin(result.config)
+    if (typeof admin !== 'string') return { kind: 'listen', text: admin.text }
+    this.#serving = true
+    this.#watch(result)
+    metrics.reloaded(result.config.hash)
+    log.info('ready', {
+      service: result.config.service,
+      layers: result.config.layers,
+      hash: result.config.hash,
+      listeners: this.#listeners.addresses(this.service.holder.current.snapshot),
+      admin,
+    })
+    for (const warning of result.warnings) log.warn(warning)
+    // Not needed to serve, and it costs a tenth of a second to load.
+    const { processMetrics } = await import('../telemetry/process-metrics.ts')
+    await processMetrics(metrics)
+    return null
+  }
+
+  /** Loads again. A configuration that is wrong, or that cannot be bound, changes nothing. */
+  async reload(): Promise<void> {
+    if (this.#reloading) {
+      this.#again = true
+      return
+    }
+    this.#reloading = true
+    try {
+      do {
+        this.#again = false
+        await this.#reloadOnce()
+      } while (this.#again)
+    } finally {
+      this.#reloading = false
+    }
+  }
+
+  async #reloadOnce(): Promise<void> {
+    const { log, metrics } = this.#settings
+    const result = await this.#load()
+    if (this.#drain !== null) return
+    this.#watch(result)
+    if (!result.ok) {
+      metrics.reloaded(null)
+      log.error('reload refused: the last good configuration goes on', {
+        hash: this.#config?.hash,
+        errors: formatConfigErrors(result.errors),
+      })
+      return
+    }
+    if (result.config.hash === this.#config?.hash) {
+      metrics.reloaded(result.config.hash)
+      log.info('reloaded', { hash: result.config.hash, changed: false })
+      return
+    }
+    const failed = await this.#apply(result.config)
+    metrics.reloaded(failed === null ? result.config.hash : null)
+    if (failed === null) log.info('reloaded', { hash: result.config.hash, changed: true })
+    else log.error('reload refused: the last good configuration goes on', { errors: cannotListen(failed) })
+    for (const warning of result.warnings) log.warn(warning)
+  }
+
+  #load(): Promise<LoadResult> {
+    return this.#loader.load(this.#settings.sources, { env: this.#settings.env, secrets: true })
+  }
+
+  /** Compiles, binds what is new, swaps, and lets go of what is gone; or changes nothing. */
+  async #apply(config: ResolvedConfig): Promise<CannotListen | null> {
+    const generation = await this.#compiler.compile(config)
+    const opened = await this.#listeners.open(generation.snapshot)
+    if ('code' in opened) {
+      generation.give()
+      return opened
+    }
+    this.service.holder.swap(generation)
+    this.#config = config
+    const gone = opened.commit()
+    this.#configureTelemetry(config)
+    for (const acceptor of gone) {
+      const { active } = this.service.proxy
+      const { snapshot } = generation
+      const { now } = this.service.clock
+      const parts = { acceptors: [acceptor], snapshot, active: () => active, now }
+      void new Drain(parts, { timeout: this.#drainTimeout(), interactive: false }).run()
+    }
+    return null
+  }
+
+  #configureTelemetry(config: ResolvedConfig): void {
+    const { accessLog, metrics } = this.#settings
+    const { format, percent } = config.telemetry.accessLog
+    accessLog.configure({
+      service: config.service,
+      format: format ?? (process.stdout.isTTY ? 'text' : 'json'),
+      percent,
+    })
+    metrics.setBuckets(config.telemetry.metrics.buckets)
+    const { snapshot } = this.service.holder.current
+    metrics.retain({ routes: snapshot.routes.keys(), upstreams: snapshot.upstreams.keys() })
+  }
+
+  #watch(result: LoadResult): void {
+    const files = result.ok ? result.config.files : result.files
+    const poll = this.#config?.watch.poll ?? 30_000
+    this.#watcher.watch(files, this.#settings.sources.filter(isFolder), poll)
+  }
+
+  async #listenAdmin(config: ResolvedConfig): Promise<string | { readonly text: string }> {
+    const { address, probes, token } = config.admin
+    const bound = await this.#admin.listen(address, { probes: false, token })
+    if (typeof bound === 'string') return { text: bound }
+    if (probes !== null) {
+      const other = await this.#admin.listen(probes, { probes: true, token: null })
+      if (typeof other === 'string') return { text: other }
+    }
+    return addressLabel(bound)
+  }
+
+  #drainTimeout(): number {
+    const configured = this.#config?.drain.timeout
+    if (configured !== null && configured !== undefined) return configured
+    const sidecar = this.#config?.listeners.some(listener => listener.role !== 'edge') ?? false
+    return sidecar ? DRAIN_SIDECAR_MS : DRAIN_EDGE_MS
+  }
+
+  /** Begins to drain. @returns how many connections had to be cut in the end */
+  drain(interactive: boolean): Promise<number> {
+    if (this.#drained !== null) return this.#drained
+    const parts = {
+      acceptors: this.#listeners.all,
+      snapshot: this.service.holder.current.snapshot,
+      active: () => this.service.proxy.active,
+      now: () => this.service.clock.now(),
+    }
+    this.#drain = new Drain(parts, { timeout: this.#drainTimeout(), interactive })
+    this.#settings.log.info('draining', { connections: activeConnections(this.service) })
+    this.#drained = this.#drain.run()
+    return this.#drained
+  }
+
+  /** Ends a drain at once. */
+  force(): void {
+    this.#drain?.force()
+  }
+
+  /** Drains, and gives back everything. @returns how many connections had to be cut */
+  async stop(interactive: boolean): Promise<number> {
+    const cut = await this.drain(interactive)
+    await this.#watcher.close()
+    this.#loader.close()
+    await this.#admin.close()
+    this.service.wheel.stop()
+    return cut
+  }
+}
+
+function isFolder(source: string): boolean {
+  return statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+function cannotListen({ address, code }: CannotListen): string {
+  const why =
+    code === 'EADDRINUSE'
+      ? 'the address is taken by another process; stop it, or change `address` of the listener'
+      : code === 'EACCES'
+        ? 'ports below 1024 need the right CAP_NET_BIND_SERVICE; choose a higher port'
+        : code === 'EADDRNOTAVAIL'
+          ? 'this machine does not have the address'
+          : code
+  return `cannot listen on ${address.split(' ')[0]}: ${why}`
+}

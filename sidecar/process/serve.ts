@@ -1,0 +1,95 @@
+import { AccessLog } from '../telemetry/access-log.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { openWriter } from '../telemetry/output.ts'
+import { isLogLevel, ProcessLog } from '../telemetry/process-log.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { systemRandom } from '../runtime/random.ts'
+import { Outrigger } from './outrigger.ts'
+
+/** How long a line of the access log waits for others, in milliseconds. */
+const ACCESS_DELAY_MS = 50
+
+/** What the command line says. */
+export interface ServeOptions {
+  readonly sources: readonly string[]
+  readonly env: string | undefined
+  readonly level: string
+}
+
+/**
+ * Runs until a signal or POST /quit ends it.
+ * @returns the exit code
+ */
+export async function serve(
+  options: ServeOptions,
+  io: { stderr(text: string): void },
+  version: string,
+): Promise<number> {
+  if (!isLogLevel(options.level)) {
+    io.stderr(`outrigger run: ${options.level} is no log level\n`)
+    return 2
+  }
+  const access = openWriter(1, ACCESS_DELAY_MS)
+  const processWriter = openWriter(2, 0)
+  const format = process.stderr.isTTY ? 'text' : 'json'
+  const log = new ProcessLog(processWriter, format, options.level, systemClock)
+  const accessLog = new AccessLog(
+    access,
+    { service: '', format: 'json', percent: 100 },
+    systemClock,
+    systemRandom,
+  )
+  const metrics = new Metrics(systemClock, { version, node: process.versions.node })
+  const ending = Promise.withResolvers<{ interactive: boolean }>()
+  const outrigger = new Outrigger({
+    sources: options.sources,
+    env: options.env,
+    log,
+    accessLog,
+    metrics,
+    droppedLines: () => ({ access: access.dropped, process: processWriter.dropped }),
+    quit: () => ending.resolve({ interactive: false }),
+  })
+  onSignals(ending.resolve, outrigger)
+  lastResort(log, () => {
+    processWriter.flushSync()
+    access.flushSync()
+  })
+  const failure = await outrigger.start()
+  if (failure !== null) {
+    io.stderr(`${failure.text}\n`)
+    await outrigger.stop(true)
+    return failure.kind === 'configuration' ? 1 : 3
+  }
+  const { interactive } = await ending.promise
+  const cut = await outrigger.stop(interactive)
+  log.info('stopped', { cut })
+  await Promise.all([access.close(), processWriter.close()])
+  return cut === 0 ? 0 : 4
+}
+
+function onSignals(end: (how: { interactive: boolean }) => void, outrigger: Outrigger): void {
+  let signals = 0
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      signals++
+      if (signals === 1) end({ interactive: signal === 'SIGINT' })
+      else outrigger.force()
+    })
+  }
+  process.on('SIGHUP', () => void outrigger.reload())
+}
+
+/**
+ * A bug that nobody caught: the state of whatever it broke is unknown, so the process says what it was and ends; its
+ * supervisor starts another. Every callback of the data path catches its own, so this is for what is outside of it.
+ */
+function lastResort(log: ProcessLog, flush: () => void): void {
+  const die = (kind: string) => (error: unknown) => {
+    log.fatal(kind, { error })
+    flush()
+    process.exit(70)
+  }
+  process.on('uncaughtException', die('uncaught exception'))
+  process.on('unhandledRejection', die('unhandled rejection'))
+}

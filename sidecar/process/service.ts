@@ -1,0 +1,102 @@
+import type { AcceptorParts } from '../listener/acceptor.ts'
+import { DateHeader } from '../http1/head-writer.ts'
+import { done } from '../proxy/done.ts'
+import { handle, refuse } from '../proxy/handle.ts'
+import type { ProxyParts } from '../proxy/parts.ts'
+import { type Clock, systemClock } from '../runtime/clock.ts'
+import { MemoryBudget } from '../runtime/memory-budget.ts'
+import { type Random, systemRandom } from '../runtime/random.ts'
+import { ReadBuffers } from '../runtime/read-buffers.ts'
+import { Registry } from '../runtime/registry.ts'
+import { TimerWheel } from '../runtime/timer-wheel.ts'
+import { Generation } from '../snapshot/generation.ts'
+import { Holder } from '../snapshot/holder.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { AccessLog } from '../telemetry/access-log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Log } from '../telemetry/process-log.ts'
+import { type Every, LookupQueue, type Lookup, systemLookup } from '../upstream/discovery/dns.ts'
+import { LiveState } from '../upstream/live-state.ts'
+import { connectionLimit, memoryLimit } from './machine-limits.ts'
+
+/** What a process brings to its data plane; tests bring their own clock and name server. */
+export interface ServiceSettings {
+  readonly log: Log
+  readonly accessLog: AccessLog
+  readonly metrics: Metrics
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly lookup?: Lookup
+  readonly every?: Every
+}
+
+const NOTHING: Snapshot = {
+  hash: '',
+  entries: new Map(),
+  upstreams: new Map(),
+  routes: new Map(),
+  logPolicy: () => 'all',
+}
+
+/** The data plane of one process: what all its listeners, requests and upstreams share, wired together once. */
+export class Service {
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  readonly budget: MemoryBudget
+  readonly buffers: ReadBuffers
+  readonly registry = new Registry()
+  readonly holder: Holder
+  readonly live: LiveState
+  readonly proxy: ProxyParts
+  readonly acceptors: AcceptorParts
+
+  constructor(settings: ServiceSettings) {
+    const { log, accessLog, metrics } = settings
+    this.clock = settings.clock ?? systemClock
+    this.wheel = new TimerWheel(this.clock)
+    this.budget = new MemoryBudget(memoryLimit())
+    this.buffers = new ReadBuffers(this.budget)
+    this.holder = new Holder(new Generation(NOTHING, () => {}))
+    this.live = new LiveState({
+      registry: this.registry,
+      wheel: this.wheel,
+      buffers: this.buffers,
+      lookups: new LookupQueue(settings.lookup ?? systemLookup),
+      every: settings.every ?? realEvery,
+      random: settings.random ?? systemRandom,
+      recorder: name => metrics.upstream(name),
+    })
+    const unrouted = metrics.route('none')
+    const proxy: ProxyParts = {
+      holder: this.holder,
+      wheel: this.wheel,
+      budget: this.budget,
+      buffers: this.buffers,
+      accessLog,
+      log,
+      active: 0,
+      recordUnrouted: (method, status, seconds) => unrouted.record(method, status, seconds),
+      recordError: (route, reason) => metrics.error(route, reason),
+      done: exchange => done(exchange, proxy),
+    }
+    this.proxy = proxy
+    this.acceptors = {
+      wheel: this.wheel,
+      buffers: this.buffers,
+      date: new DateHeader(this.clock),
+      log,
+      maxConnections: connectionLimit(),
+      connections: 0,
+      handle: exchange => handle(exchange, proxy),
+      refuse: (exchange, error) => refuse(exchange, error, proxy),
+      entry: key => this.holder.current.snapshot.entries.get(key),
+      trusts: (key, address) =>
+        this.holder.current.snapshot.entries.get(key)?.listeners.some(one => one.trusts(address)) ?? false,
+    }
+  }
+}
+
+function realEvery(milliseconds: number, call: () => void): { stop(): void } {
+  const timer = setInterval(call, milliseconds).unref()
+  return { stop: () => clearInterval(timer) }
+}

@@ -1,0 +1,71 @@
+import { BufferedBody, NO_BODY } from '../exchange/body.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { setHeader, type HeaderList } from '../exchange/headers.ts'
+import { ProxyError, REASONS } from '../exchange/proxy-error.ts'
+import type { FilterAnswer } from '../filters/filter.ts'
+import type { Route } from '../snapshot/route.ts'
+
+/** Statuses whose answer says when to come again. */
+const RETRY_AFTER = '1'
+
+/**
+ * Answers with `application/problem+json` (RFC 9457), and keeps the reason for log and metric. Where the response head
+ * is out already, the connection is closed so that the response looks as incomplete as it is.
+ */
+export function fail(exchange: Exchange, route: Route | null, error: ProxyError): void {
+  if (exchange.finished) return
+  exchange.reason = error.reason
+  exchange.cause = error.cause
+  if (exchange.status !== 0) {
+    exchange.responder.abort(error)
+    return
+  }
+  const { status, title } = REASONS[error.reason]
+  const problem = {
+    type: `urn:outrigger:reason:${error.reason}`,
+    title,
+    status,
+    ...(error.detail === '' ? {} : { detail: error.detail }),
+    ...(exchange.requestId === '' ? {} : { instance: exchange.requestId }),
+    reason: error.reason,
+  }
+  const headers: HeaderList = ['content-type', 'application/problem+json']
+  if (error.headers !== null) headers.push(...error.headers)
+  if (status === 503) setHeader(headers, 'retry-after', RETRY_AFTER)
+  send(exchange, route, status, headers, Buffer.from(JSON.stringify(problem) + '\n'))
+}
+
+/** Gives a filter's answer. */
+export function answer(exchange: Exchange, route: Route, response: FilterAnswer): void {
+  send(exchange, route, response.status, [...response.headers], Buffer.from(response.body))
+}
+
+/** Sends a whole response of our own through the route's response filters. */
+export function send(
+  exchange: Exchange,
+  route: Route | null,
+  status: number,
+  headers: HeaderList,
+  body: Buffer,
+): void {
+  if (exchange.requestId !== '') setHeader(headers, 'x-request-id', exchange.requestId)
+  if (route !== null) filterResponse(exchange, route, headers)
+  exchange.responder.respond(
+    status,
+    headers,
+    body.length === 0 && status === 204 ? NO_BODY : new BufferedBody(body),
+  )
+}
+
+/** Runs the response hooks, last filter first. */
+export function filterResponse(exchange: Exchange, route: Route, headers: HeaderList): void {
+  const filters = route.filters
+  for (let i = filters.length - 1; i >= 0; i--) filters[i]?.onResponse?.(exchange, headers)
+}
+
+/** What a thrown error becomes: a bug of ours, which costs this exchange and not the process. */
+export function bug(error: unknown): ProxyError {
+  return new ProxyError('internal', '', {
+    cause: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  })
+}

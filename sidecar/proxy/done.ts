@@ -1,0 +1,52 @@
+import { ContextKey } from '../exchange/context-key.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { Generation } from '../snapshot/generation.ts'
+import type { Route } from '../snapshot/route.ts'
+import type { AccessLogPolicy } from '../telemetry/access-log.ts'
+import type { ProxyParts } from './parts.ts'
+
+/** What a tunnel keeps of its generation for its accounts. */
+const TUNNEL = new ContextKey<{ readonly route: Route; readonly log: AccessLogPolicy }>('tunnel')
+
+/**
+ * Gives a tunnel's generation back when its head is out: it may live for days, and must not hold every configuration
+ * that it has seen.
+ */
+export function releaseTunnel(exchange: Exchange, route: Route): void {
+  const generation = exchange.lease
+  if (!(generation instanceof Generation)) return
+  exchange.set(TUNNEL, { route, log: generation.snapshot.logPolicy(exchange.listener) })
+  exchange.lease = null
+  generation.give()
+}
+
+/**
+ * Ends an exchange's accounts: metrics, filters' last word, access log; and the generation goes back. Called once for
+ * every exchange, by whatever ended it.
+ */
+export function done(exchange: Exchange, parts: ProxyParts): void {
+  const lease = exchange.lease
+  exchange.lease = null
+  parts.active--
+  const generation = lease instanceof Generation ? lease : null
+  const tunnel = generation === null ? exchange.get(TUNNEL) : undefined
+  const route = tunnel?.route ?? generation?.snapshot.routes.get(exchange.route) ?? null
+  const seconds = (parts.wheel.now() - exchange.startedAt) / 1000
+  if (route === null) parts.recordUnrouted(exchange.method, exchange.status, seconds)
+  else route.recorder.record(exchange.method, exchange.status, seconds)
+  if (exchange.reason !== '') parts.recordError(exchange.route, exchange.reason)
+  if (route !== null && route.filters.length > 0) callFilters(exchange, route, parts)
+  const policy = tunnel?.log ?? generation?.snapshot.logPolicy(exchange.listener) ?? 'errors'
+  parts.accessLog.write(exchange, policy)
+  generation?.give()
+}
+
+function callFilters(exchange: Exchange, route: Route, parts: ProxyParts): void {
+  for (const filter of route.filters) {
+    try {
+      filter.onDone?.(exchange)
+    } catch (error) {
+      parts.log.error('a filter failed in onDone', { filter: filter.name, error: String(error) })
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import type { Exchange } from '../exchange/exchange.ts'
+import type { MemoryBudget } from '../runtime/memory-budget.ts'
+import type { ReadBuffers } from '../runtime/read-buffers.ts'
+import type { TimerWheel } from '../runtime/timer-wheel.ts'
+import type { Holder } from '../snapshot/holder.ts'
+import type { AccessLog } from '../telemetry/access-log.ts'
+import type { Log } from '../telemetry/process-log.ts'
+
+/** What every request of a process shares. Made once, when the process starts. */
+export interface ProxyParts {
+  readonly holder: Holder
+  readonly wheel: TimerWheel
+  readonly budget: MemoryBudget
+  readonly buffers: ReadBuffers
+  readonly accessLog: AccessLog
+  readonly log: Log
+  /** Exchanges that have begun and not ended. */
+  active: number
+  /** Counts an exchange of no route. */
+  recordUnrouted(method: string, status: number, seconds: number): void
+  /** Counts an exchange that ended with a reason of ours. */
+  recordError(route: string, reason: string): void
+  /** Ends an exchange's accounts; one function for all of them (`done.ts`). */
+  done: (exchange: Exchange) => void
+}

@@ -1,0 +1,123 @@
+import type { BodyLength, BodySink, BodySource } from '../exchange/body.ts'
+import type { HeaderList } from '../exchange/headers.ts'
+import type { ProxyError } from '../exchange/proxy-error.ts'
+import type { MemoryBudget } from '../runtime/memory-budget.ts'
+import type { ReadBuffers } from '../runtime/read-buffers.ts'
+
+/** A body longer than this is not kept for a second attempt. */
+const LIMIT = 65_536
+
+/**
+ * A request body that can be sent twice: it passes on what comes and keeps a copy of the first 64 KiB. As long as
+ * nothing more came, the next attempt begins with the copy. Beyond that the copy is dropped and the body is a plain one.
+ */
+export class ReplayBody implements BodySource {
+  readonly #source: BodySource
+  readonly #budget: MemoryBudget
+  readonly #buffers: ReadBuffers
+  /** What takes the body from its source. */
+  readonly #taker: BodySink = {
+    chunk: (bytes, owned) => this.#chunk(bytes, owned),
+    end: trailers => {
+      this.#ended = true
+      this.#trailers = trailers
+      this.#end()
+    },
+    abort: error => {
+      this.#failed = error
+      const sink = this.#sink
+      this.#sink = null
+      sink?.abort(error)
+    },
+  }
+  #copies: Buffer[] = []
+  #size = 0
+  #whole = true
+  #started = false
+  #ended = false
+  #trailers: HeaderList | null = null
+  #failed: ProxyError | null = null
+  #sink: BodySink | null = null
+
+  constructor(source: BodySource, budget: MemoryBudget, buffers: ReadBuffers) {
+    this.#source = source
+    this.#budget = budget
+    this.#buffers = buffers
+  }
+
+  get length(): BodyLength {
+    return this.#source.length
+  }
+
+  /** Whether another attempt can send it from the start. */
+  get replayable(): boolean {
+    return this.#whole && this.#failed === null
+  }
+
+  start(sink: BodySink): void {
+    if (this.#failed !== null) {
+      sink.abort(this.#failed)
+      return
+    }
+    this.#sink = sink
+    if (!this.#started) {
+      this.#started = true
+      this.#source.start(this.#taker)
+      return
+    }
+    let more = true
+    for (const copy of this.#copies) more = sink.chunk(copy, false) && more
+    if (this.#ended) this.#end()
+    else if (more) this.#source.resume()
+  }
+
+  resume(): void {
+    if (!this.#ended) this.#source.resume()
+  }
+
+  /** An attempt is over. The body itself goes on: there may be another. */
+  abort(): void {
+    this.#sink = null
+  }
+
+  /** There will be no other attempt. Gives back the memory, and stops the client's body where nobody takes it. */
+  release(error: ProxyError | null): void {
+    this.#drop()
+    if (error !== null && !this.#ended && this.#failed === null) {
+      this.#failed = error
+      this.#source.abort(error)
+    }
+  }
+
+  #chunk(bytes: Buffer, owned: boolean): boolean {
+    if (this.#whole) this.#keep(bytes)
+    const sink = this.#sink
+    if (sink !== null) return sink.chunk(bytes, owned)
+    // Between two attempts nobody takes it: what came is kept, and no more is read.
+    if (owned) this.#buffers.release(bytes)
+    return false
+  }
+
+  #end(): void {
+    const sink = this.#sink
+    this.#sink = null
+    sink?.end(this.#trailers)
+  }
+
+  #keep(bytes: Buffer): void {
+    if (this.#size + bytes.length > LIMIT || !this.#budget.roomy) {
+      this.#drop()
+      return
+    }
+    this.#size += bytes.length
+    this.#budget.take(bytes.length)
+    this.#copies.push(Buffer.from(bytes))
+  }
+
+  #drop(): void {
+    this.#whole = false
+    this.#budget.give(this.#size)
+    this.#size = 0
+    this.#copies = []
+  }
+}
