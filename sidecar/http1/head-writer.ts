@@ -1,6 +1,6 @@
 import { type HeaderList, WIRE_VALUE } from '../exchange/headers.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { isToken } from './header-names.ts'
+import { internalised, isToken } from './header-names.ts'
 import type { Framing } from './message.ts'
 
 /** What the writer itself puts into a response head. */
@@ -174,10 +174,9 @@ function lineStart(name: string): string {
   const start = `${name}: `
   if (name.length > LONGEST_KEPT) return start
   if (lineStarts.size >= LINE_STARTS) lineStarts.clear()
-  // Copied, so that the name does not keep the head alive that it was cut from.
-  const copy = Buffer.from(start, 'latin1').toString('latin1')
-  lineStarts.set(copy.slice(0, -2), copy)
-  return copy
+  const kept = internalised(start)
+  lineStarts.set(internalised(name), kept)
+  return kept
 }
 
 /** The value of `date` (RFC 9110 section 6.6.1), made anew when the second changes. */

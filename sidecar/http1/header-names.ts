@@ -156,12 +156,19 @@ const KNOWN_SLOTS = 1024
 const LEARNT_SLOTS = 2048
 const TRIES = 4
 
-/** A name as the engine's internalised string, which is free of the head it was cut from, and as bytes. */
+/**
+ * The same text as the engine's internalised string, which is free of the head it was cut from, and equal to others of
+ * its kind by pointer.
+ */
+export function internalised(name: string): string {
+  return Object.keys({ [name]: 0 })[0] as string
+}
+
 class Entry {
   readonly name: string
   readonly bytes: Uint8Array
   constructor(name: string) {
-    this.name = Object.keys({ [name]: 0 })[0] as string
+    this.name = internalised(name)
     this.bytes = new Uint8Array(name.length)
     for (let i = 0; i < name.length; i++) this.bytes[i] = name.charCodeAt(i)
   }
