@@ -1,5 +1,3 @@
-import type { BodySource } from '../exchange/body.ts'
-import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError, type Repeatable } from '../exchange/proxy-error.ts'
 import type { Channel, ChannelOwner } from '../runtime/channel.ts'
 import { BodyReader, type BodyReaderOwner } from './body-reader.ts'
@@ -8,41 +6,7 @@ import { HeadCollector } from './head-collector.ts'
 import { parseResponseHead } from './head-parser.ts'
 import { writeRequestHead } from './head-writer.ts'
 import type { HeadLimits, ResponseHead } from './message.ts'
-
-/** A request as it goes upstream. */
-export interface OutgoingRequest {
-  readonly method: string
-  /** Path and query. */
-  readonly target: string
-  /** The Host field's value. */
-  readonly host: string
-  readonly headers: HeaderList
-  readonly body: BodySource
-  /** The protocol to upgrade to, or null. */
-  readonly tunnel: string | null
-  /** Whether `expect: 100-continue` is sent and the body waits for `continueBody`. */
-  readonly expectsContinue: boolean
-}
-
-/** Who takes the response: `proxy/attempt.ts`. */
-export interface ResponseTaker {
-  /** A 1xx other than 101 came. */
-  onInformational(status: number, headers: HeaderList): void
-  /** The final head came; the body waits to be started. From here on failures reach the body's sink. */
-  onResponse(head: ResponseHead, body: BodySource): void
-  /** The last byte of the request was given to the socket. */
-  onRequestSent(): void
-  /** It ended before a final head. */
-  onFailure(error: ProxyError): void
-}
-
-/** Where a connection goes when its exchange is over. */
-export interface ConnectionHome {
-  /** Both messages are complete and the connection may carry another request. */
-  onReusable(connection: ClientConnection, keepAliveHint: number | null): void
-  /** The connection is gone. */
-  onGone(connection: ClientConnection): void
-}
+import type { ConnectionHome, OutgoingRequest, ResponseTaker } from './outgoing.ts'
 
 /** Upstream heads are held to the limits of the field (docs/configuration.md, "Defaults"). */
 const LIMITS: HeadLimits = { headerBytes: 65_536, headerFields: 100, urlBytes: 65_536 }
@@ -55,7 +19,7 @@ const MAX_INFORMATIONAL = 8
  */
 export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWriterOwner {
   readonly #channel: Channel
-  readonly #home: ConnectionHome
+  readonly #home: ConnectionHome<ClientConnection>
   readonly #collector = new HeadCollector('response')
   readonly #reader: BodyReader
   readonly #writer: BodyWriter
@@ -72,7 +36,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
   #continued = false
   #gone = false
 
-  constructor(channel: Channel, home: ConnectionHome) {
+  constructor(channel: Channel, home: ConnectionHome<ClientConnection>) {
     this.#channel = channel
     this.#home = home
     this.#reader = new BodyReader(channel, 'response', this)

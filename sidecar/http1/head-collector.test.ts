@@ -46,6 +46,19 @@ test('the end of a head is not looked for beyond the bytes given', () => {
   }
 })
 
+test('the end is found wherever it lies, and the first one of several', () => {
+  for (let length = 0; length < 16; length++) {
+    for (let before = 0; before < 4; before++) {
+      const collector = new HeadCollector('request')
+      const head = `GET / HTTP/1.1\r\nA: ${'b'.repeat(length)}\r\n\r\n`
+      const buffer = bytes('\r\n\r\n'.slice(0, before) + head + head)
+      assert.equal(collector.push(buffer, before, buffer.length, LIMITS), 'head')
+      assert.equal(collector.text, head)
+      assert.equal(collector.next, before + head.length)
+    }
+  }
+})
+
 test('byte by byte, one head after another', () => {
   const collector = new HeadCollector('request')
   for (let round = 0; round < 3; round++) {

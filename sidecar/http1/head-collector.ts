@@ -237,7 +237,7 @@ export class HeadCollector {
 }
 
 /**
- * Where the head that begins at `start` ends, or -1 where its end is not among these bytes. Of its last four bytes one
+ * Where the head that begins at `start`, with neither CR nor LF, ends; or -1 where its end is not among these bytes. Of its last four bytes one
  * is met by looking at every fourth; that is faster than a search by the engine, which does not know where to stop.
  */
 function findEnd(bytes: Buffer, start: number, end: number): number {
@@ -245,18 +245,18 @@ function findEnd(bytes: Buffer, start: number, end: number): number {
     const byte = bytes[at] as number
     if (byte > CR) continue
     if (byte === CR) {
-      if (isEnd(bytes, at + 2, start, end)) return at + 2
-      if (isEnd(bytes, at + 4, start, end)) return at + 4
+      if (isEnd(bytes, at + 2, end)) return at + 2
+      if (isEnd(bytes, at + 4, end)) return at + 4
     } else if (byte === LF) {
-      if (isEnd(bytes, at + 1, start, end)) return at + 1
-      if (isEnd(bytes, at + 3, start, end)) return at + 3
+      if (isEnd(bytes, at + 1, end)) return at + 1
+      if (isEnd(bytes, at + 3, end)) return at + 3
     }
   }
   return -1
 }
 
-function isEnd(bytes: Buffer, at: number, start: number, end: number): boolean {
-  if (at - 4 < start || at > end) return false
+function isEnd(bytes: Buffer, at: number, end: number): boolean {
+  if (at > end) return false
   return bytes[at - 1] === LF && bytes[at - 2] === CR && bytes[at - 3] === LF && bytes[at - 4] === CR
 }
 

@@ -80,3 +80,15 @@ test('a response that is refused is the upstream’s fault, and its detail is ke
   )
   assert.equal(large.reason, 'upstream_bad_response')
 })
+
+test('what an informational response, 204 and HTTP/1.0 must not say', () => {
+  const refused = (head: string) => refusal(parseResponseHead(`${head}\r\n\r\n`, LIMITS, 'GET')).cause
+  assert.match(refused('HTTP/1.1 103 x\r\nTransfer-Encoding: chunked'), /transfer-encoding/)
+  assert.match(refused('HTTP/1.1 204 x\r\nTransfer-Encoding: chunked'), /transfer-encoding/)
+  assert.match(refused('HTTP/1.0 200 x\r\nTransfer-Encoding: chunked'), /transfer-encoding/)
+  assert.match(refused('HTTP/1.1 100 x\r\nContent-Length: 1'), /length/)
+  assert.match(refused('HTTP/1.1 100 x\r\nConnection: close'), /closes/)
+  assert.match(refused('HTTP/1.0 100 x'), /informational/)
+  assert.equal(response('HTTP/1.1 101 x\r\nConnection: upgrade, close\r\n\r\n').status, 101)
+  assert.equal(response('HTTP/1.1 100 x\r\nContent-Length: 0\r\n\r\n').status, 100)
+})

@@ -161,6 +161,16 @@ test('versions', () => {
   }
 })
 
+test('the request line ends with CRLF', () => {
+  for (const end of ['\r', '\n', '\rX', '\r\r\n', ' \r\n', '']) {
+    const text = `GET / HTTP/1.1${end}Host: a\r\n\r\n`
+    assert.equal(refusal(parseRequestHead(text, LIMITS)).reason, 'bad_request', JSON.stringify(end))
+    const answer = `HTTP/1.1 200 OK${end}Host: a\r\n\r\n`
+    if (end.includes('\r\n') || end === '') continue
+    assert.equal(refusal(parseResponseHead(answer, LIMITS, 'GET')).reason, 'upstream_bad_response')
+  }
+})
+
 test('limits of fields and bytes', () => {
   const text = get('X-A: b')
   assert.equal(request(text, { ...LIMITS, headerFields: 2 }).headers.length, 4)
@@ -216,6 +226,7 @@ test('lengths: digits only, once, and exactly a number', () => {
     assert.equal(refusal(length(text)).reason, 'bad_request', text)
   }
   refusal(parseRequestHead(get('Content-Length: 1', 'Content-Length: 1'), LIMITS))
+  refusal(parseRequestHead(get('Content-Length: 0', 'Content-Length: 1'), LIMITS))
   // Also where the first one is no length at all.
   refusal(parseRequestHead(get('Content-Length: x', 'Content-Length: 1'), LIMITS))
 })

@@ -2,7 +2,8 @@ import { ProxyError } from '../exchange/proxy-error.ts'
 import { Channel, type ChannelOwner } from '../runtime/channel.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
-import { ClientConnection, type ConnectionHome } from './client-connection.ts'
+import { ClientConnection } from './client-connection.ts'
+import type { ConnectionHome } from './outgoing.ts'
 
 /** Who waits for a connection. Exactly one of the two is called, perhaps before `acquire` returns. */
 export interface ConnectionWaiter {
@@ -26,7 +27,7 @@ export interface PoolCounters {
  * The connections to one endpoint. Hands out the most recently used idle one, opens another where there is none, and
  * lets whoever waits take what becomes free first. Limits are the upstream's; they are checked before anyone asks.
  */
-export class Pool implements ConnectionHome {
+export class Pool implements ConnectionHome<ClientConnection> {
   readonly #target: { host: string; port: number } | { path: string }
   readonly #buffers: ReadBuffers
   readonly #wheel: TimerWheel

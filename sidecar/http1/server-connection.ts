@@ -1,38 +1,18 @@
-import type { BodySource } from '../exchange/body.ts'
-import { Exchange, type Peer, type Responder } from '../exchange/exchange.ts'
-import { hasHeader, type HeaderList } from '../exchange/headers.ts'
+import type { Exchange, Peer } from '../exchange/exchange.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Channel, ChannelOwner } from '../runtime/channel.ts'
-import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
+import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import { BodyReader, type BodyReaderOwner } from './body-reader.ts'
-import { BodyWriter, type BodyWriterOwner } from './body-writer.ts'
+import { ConnectionAge } from './connection-age.ts'
 import { ConnectionWatch } from './connection-watch.ts'
 import { HeadCollector } from './head-collector.ts'
+import { openExchange } from './open-exchange.ts'
 import { parseRequestHead } from './head-parser.ts'
-import { type DateHeader, writeResponseHead } from './head-writer.ts'
-import type { Framing, RequestHead } from './message.ts'
-import type { ListenerConnection, ListenerLimits } from './settings.ts'
+import type { RequestHead } from './message.ts'
+import { CarriedBytes } from './carried-bytes.ts'
+import type { ServerHost } from './server-host.ts'
+import { type ResponseOwner, ServerResponse } from './server-response.ts'
 
-/** What a client connection needs of where it came in. Read at each request, so that a reload takes effect at once. */
-export interface ServerHost {
-  /** The acceptor's key. */
-  readonly entry: string
-  readonly limits: ListenerLimits
-  readonly clocks: ListenerConnection
-  /** Whether responses announce that the connection will close. */
-  readonly draining: boolean
-  readonly wheel: TimerWheel
-  readonly date: DateHeader
-  /** A request is there. */
-  handle(exchange: Exchange): void
-  /** What came is no request: to be answered and logged. */
-  refuse(exchange: Exchange, error: ProxyError): void
-  /** The connection is gone. */
-  closed(connection: ServerConnection): void
-}
-
-/** Pipelined bytes that are kept while a response is awaited; beyond them the socket is read no further. */
-const CARRY = 16_384
 /** A rest of a request body up to this length is read to keep the connection; a longer one closes it. */
 const DRAIN = 65_536
 /** How long a closing connection reads on, so that a client in the middle of writing still gets its answer. */
@@ -40,45 +20,37 @@ const LINGER_MS = 2000
 
 type Phase = 'head' | 'exchange' | 'closing' | 'closed'
 
+const NO_BYTES = Buffer.alloc(0)
+
 /**
  * One client connection speaking HTTP/1.1 (RFC 9112): reads requests one at a time, in order, and writes each
  * response before it reads the next request. Also an upgraded tunnel, and the inside of a CONNECT.
  */
-export class ServerConnection
-  implements ChannelOwner, TimerOwner, Responder, BodyReaderOwner, BodyWriterOwner
-{
+export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwner, ResponseOwner {
   readonly #channel: Channel
-  readonly #host: ServerHost
+  readonly #host: ServerHost<ServerConnection>
   readonly #peer: Peer
   readonly #collector = new HeadCollector('request')
   readonly #reader: BodyReader
-  readonly #writer: BodyWriter
+  readonly #response: ServerResponse
   readonly #timer = new Timer(this)
   readonly #watch = new ConnectionWatch()
-  readonly #openedAt: number
+  readonly #age: ConnectionAge
   #phase: Phase = 'head'
   #exchange: Exchange | null = null
   #head: RequestHead | null = null
-  #responded = false
-  #keepAlive = false
-  #tunnelling = false
-  #continued = false
-  #requests = 0
-  #age = Infinity
-  #carry: Buffer | null = null
+  /** What came behind a request while its response is awaited. */
+  readonly #carry = new CarriedBytes()
   #ended = false
   #connectHost: string | null = null
 
-  constructor(channel: Channel, peer: Peer, host: ServerHost) {
+  constructor(channel: Channel, peer: Peer, host: ServerHost<ServerConnection>) {
     this.#channel = channel
     this.#host = host
     this.#peer = peer
     this.#reader = new BodyReader(channel, 'request', this)
-    this.#writer = new BodyWriter(channel, this)
-    this.#openedAt = host.wheel.now()
-    const age = host.clocks.age
-    // Ten per cent either way, so that connections opened together do not all close together.
-    if (age !== null) this.#age = age * (0.9 + Math.random() * 0.2)
+    this.#response = new ServerResponse(channel, host, this)
+    this.#age = new ConnectionAge(host.wheel.now(), host.clocks.age)
     channel.owner = this
     host.wheel.schedule(this.#timer, host.clocks.head)
     channel.start()
@@ -99,17 +71,14 @@ export class ServerConnection
     this.#channel.destroy()
   }
 
-  // --- bytes -------------------------------------------------------------------------------------------------
-
   onBytes(buffer: Buffer, length: number): void {
     if (this.#phase === 'head') {
       this.#readHead(buffer, 0, length)
     } else if (this.#phase === 'exchange') {
       const next = this.#reader.complete ? 0 : this.#reader.push(buffer, 0, length)
       if (next < length) this.#carryOn(buffer, next, length)
-    } else if (this.#phase === 'closing') {
-      if (!this.#reader.complete) this.#reader.push(buffer, 0, length)
     }
+    // Closing: what still comes is read, so that the client can finish writing and read its answer, and thrown away.
   }
 
   onEnd(): void {
@@ -118,11 +87,11 @@ export class ServerConnection
     else if (this.#phase === 'head') this.#close()
     else if (!this.#reader.complete) this.#reader.finish()
     // A complete request is still answered, but not for long where no answer has begun (see ConnectionWatch).
-    else if (!this.#responded) this.#beginWatch()
+    else if (!this.#response.responded) this.#beginWatch()
   }
 
   onDrain(): void {
-    this.#writer.onDrain()
+    this.#response.writer.onDrain()
   }
 
   onClose(code: string): void {
@@ -131,7 +100,7 @@ export class ServerConnection
     this.#collector.reset()
     const error = new ProxyError('client_gone', '', { cause: code })
     this.#reader.fail(error)
-    this.#writer.drop(error)
+    this.#response.writer.drop(error)
     this.#finish(error)
     this.#host.closed(this)
   }
@@ -157,30 +126,9 @@ export class ServerConnection
   }
 
   #begin(head: RequestHead, buffer: Buffer, start: number, end: number): void {
-    const wheel = this.#host.wheel
-    this.#head = head
-    this.#phase = 'exchange'
-    this.#responded = false
-    this.#tunnelling = false
-    this.#continued = false
-    this.#requests++
-    wheel.schedule(this.#timer, Infinity)
+    this.#age.requests++
     this.#reader.begin(head.framing, buffer, start, end)
-    const exchange = new Exchange({
-      method: head.method,
-      target: head.target,
-      version: head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0',
-      headers: head.headers,
-      body: this.#reader,
-      tunnel: head.upgrade[0] ?? null,
-      expectsContinue: head.expectsContinue,
-      connectHost: this.#connectHost,
-      peer: this.#peer,
-      responder: this,
-      entry: this.#host.entry,
-      startedAt: wheel.now(),
-    })
-    this.#exchange = exchange
+    const exchange = this.#open(head)
     if (head.framing !== 'none') this.#beginWatch()
     this.#host.handle(exchange)
     // The exchange may already be over, and the connection closed, when this returns.
@@ -188,156 +136,86 @@ export class ServerConnection
     if (rest !== null) this.#carryOn(rest, 0, rest.length)
   }
 
+  /** What came is no request: it is answered all the same, and nothing more is read as one. */
+  #refuse(error: ProxyError): void {
+    this.#reader.begin('none', NO_BYTES, 0, 0)
+    this.#host.refuse(this.#open(null), error)
+  }
+
+  #open(head: RequestHead | null): Exchange {
+    const wheel = this.#host.wheel
+    this.#head = head
+    this.#phase = 'exchange'
+    wheel.schedule(this.#timer, Infinity)
+    this.#response.begin(head)
+    const exchange = openExchange(head, {
+      body: this.#reader,
+      responder: this.#response,
+      peer: this.#peer,
+      entry: this.#host.entry,
+      connectHost: this.#connectHost,
+      startedAt: wheel.now(),
+    })
+    this.#exchange = exchange
+    this.#response.attach(exchange)
+    return exchange
+  }
+
   /** Keeps bytes that belong to a later request, or drops them where there will be none. */
   #carryOn(buffer: Buffer, start: number, end: number): void {
     if (this.#phase === 'closing' || this.#phase === 'closed') return
-    const bytes = buffer.subarray(start, end)
-    this.#carry = this.#carry === null ? Buffer.from(bytes) : Buffer.concat([this.#carry, bytes])
-    if (this.#phase === 'exchange') {
-      if (this.#carry.length >= CARRY) this.#channel.pause()
-    } else {
-      setImmediate(readCarried, this)
-    }
+    this.#carry.add(buffer, start, end)
+    if (this.#phase !== 'exchange') setImmediate(readCarried, this)
+    else if (this.#carry.full) this.#channel.pause()
   }
 
   /** Reads the request that came with the one before. In a turn of its own, so that others have theirs. */
   readCarried(): void {
-    const carry = this.#carry
-    if (this.#phase !== 'head' || carry === null) return
-    this.#carry = null
+    if (this.#phase !== 'head' || this.#carry.empty) return
+    const carry = this.#carry.take()
     this.#readHead(carry, 0, carry.length)
     if (this.#ended && this.#phase === 'head') this.#close()
   }
 
-  #refuse(error: ProxyError): void {
-    this.#reader.begin('none', Buffer.alloc(0), 0, 0)
-    this.#head = null
-    this.#phase = 'exchange'
-    this.#responded = false
-    this.#host.wheel.schedule(this.#timer, Infinity)
-    const exchange = new Exchange({
-      method: '',
-      target: '',
-      version: 'HTTP/1.1',
-      headers: [],
-      body: this.#reader,
-      tunnel: null,
-      expectsContinue: false,
-      connectHost: this.#connectHost,
-      peer: this.#peer,
-      responder: this,
-      entry: this.#host.entry,
-      startedAt: this.#host.wheel.now(),
-    })
-    this.#exchange = exchange
-    this.#host.refuse(exchange, error)
-  }
-
-  // --- the way back ------------------------------------------------------------------------------------------
-
-  inform(status: number, headers: HeaderList): void {
-    if (this.#responded || this.#head === null || this.#head.minor === 0) return
-    if (status === 100) {
-      if (!this.#head.expectsContinue || this.#continued) return
-      this.#continued = true
-    }
-    this.#channel.write(
-      writeResponseHead(status, headers, 'none', { date: null, connection: null, length: null }),
-    )
-  }
-
-  respond(status: number, headers: HeaderList, body: BodySource): void {
-    const exchange = this.#exchange
-    if (exchange === null || this.#responded) {
-      body.abort(new ProxyError('internal', 'answered twice'))
-      return
-    }
-    this.#responded = true
-    exchange.status = status
-    exchange.firstByteAfter = this.#host.wheel.now() - exchange.startedAt
-    if (status === 101) {
-      this.#respondTunnel(headers, body)
-      return
-    }
-    const http11 = this.#head === null || this.#head.minor === 1
-    let framing: Framing
-    let declared: number | null = null
-    if (exchange.method === 'HEAD' || status === 204 || status === 304) {
-      framing = 'none'
-      if (typeof body.length === 'number' && status !== 204) declared = body.length
-    } else if (typeof body.length === 'number') framing = body.length
-    else if (body.length === 'none') framing = 0
-    else framing = http11 ? 'chunked' : 'close'
-    // An upgrade that was passed on and not taken: what the client has sent behind it is no request.
-    this.#keepAlive = framing !== 'close' && exchange.tunnel === null && this.#mayKeepAlive()
-    const connection = this.#keepAlive ? (http11 ? null : 'keep-alive') : 'close'
-    const date = hasHeader(headers, 'date') ? null : this.#host.date.value
-    this.#writer.begin(
-      writeResponseHead(status, headers, framing, { date, connection, length: declared }),
-      framing,
-    )
-    this.#writer.pump(body)
+  mayKeepAlive(continued: boolean): boolean {
+    const head = this.#head
+    const host = this.#host
+    if (head === null || !head.keepAlive || host.draining || this.#ended) return false
+    if (this.#age.spent(host.wheel.now(), host.limits.requestsPerConnection)) return false
+    if (this.#reader.complete || this.#reader.started) return true
+    // Nobody will read the rest of the body but we. A client that waits for 100 may never send it.
+    return this.#reader.remaining <= DRAIN && (!head.expectsContinue || continued)
   }
 
   limitBody(bytes: number): void {
     this.#reader.limit = bytes
   }
 
-  acceptConnect(host: string): void {
-    if (this.#exchange === null) return
-    this.#responded = true
-    this.#exchange.status = 200
+  openTunnel(): void {
+    // What the client sent behind its head waited; now it belongs to the tunnel.
+    const early = this.#carry.take()
+    this.#reader.begin('close', early, 0, early.length)
+  }
+
+  enterConnect(host: string): void {
     this.#connectHost = host
-    this.#keepAlive = true
-    this.#channel.write('HTTP/1.1 200 OK\r\n\r\n')
     this.#next()
   }
 
-  abort(error: ProxyError): void {
-    this.#finish(error)
-    this.#break()
-  }
-
-  #respondTunnel(headers: HeaderList, body: BodySource): void {
-    this.#tunnelling = true
-    this.#keepAlive = false
-    // What the client sent behind its head waited; now it belongs to the tunnel.
-    const early = this.#carry ?? Buffer.alloc(0)
-    this.#carry = null
-    this.#reader.begin('close', early, 0, early.length)
-    const head = writeResponseHead(101, headers, 'none', { date: null, connection: 'upgrade', length: null })
-    this.#writer.begin(head, 'close')
-    this.#writer.pump(body)
-  }
-
-  /** Whether the connection may carry another request after this response (RFC 9112 section 9.3). */
-  #mayKeepAlive(): boolean {
-    const head = this.#head
-    const host = this.#host
-    if (head === null || !head.keepAlive || host.draining || this.#ended) return false
-    if (this.#requests >= (host.limits.requestsPerConnection ?? Infinity)) return false
-    if (host.wheel.now() - this.#openedAt > this.#age) return false
-    if (this.#reader.complete || this.#reader.started) return true
-    // Nobody will read the rest of the body but we. A client that waits for 100 may never send it.
-    return this.#reader.remaining <= DRAIN && (!head.expectsContinue || this.#continued)
-  }
-
-  // --- ends --------------------------------------------------------------------------------------------------
-
-  onMessageWritten(): void {
-    if (this.#tunnelling) {
+  onResponseWritten(): void {
+    if (this.#response.tunnelling) {
       this.#channel.end()
       if (this.#reader.complete) this.#finish(null)
       return
     }
     this.#finish(null)
-    if (!this.#keepAlive || (!this.#reader.complete && this.#reader.remaining > DRAIN)) this.#close()
+    if (!this.#response.keepAlive || (!this.#reader.complete && this.#reader.remaining > DRAIN)) this.#close()
     else if (this.#reader.complete) this.#next()
     else this.#reader.discard()
   }
 
-  onMessageBroken(error: ProxyError | null): void {
-    this.#finish(error ?? new ProxyError('internal'))
+  onResponseBroken(error: ProxyError): void {
+    this.#finish(error)
     this.#break()
   }
 
@@ -346,8 +224,8 @@ export class ServerConnection
   }
 
   onBodyComplete(): void {
-    if (this.#tunnelling) {
-      if (!this.#writer.active) this.#finish(null)
+    if (this.#response.tunnelling) {
+      if (!this.#response.writer.active) this.#finish(null)
       return
     }
     // The response was out before the request was in.
@@ -357,7 +235,7 @@ export class ServerConnection
   onBodyBroken(error: ProxyError): void {
     // Whoever takes the body has heard it and answers; where nobody does, there is nothing left to read.
     if (this.#exchange === null) this.#break()
-    else if (!this.#responded) this.#host.refuse(this.#exchange, error)
+    else if (!this.#response.responded) this.#host.refuse(this.#exchange, error)
   }
 
   onBodyAbandoned(): void {
@@ -369,8 +247,9 @@ export class ServerConnection
     const exchange = this.#exchange
     if (exchange === null) return
     this.#exchange = null
+    this.#response.attach(null)
     exchange.bytesIn = this.#reader.received
-    exchange.bytesOut = this.#writer.sent
+    exchange.bytesOut = this.#response.writer.sent
     exchange.finish(error)
   }
 
@@ -381,7 +260,7 @@ export class ServerConnection
     this.#collector.reset()
     this.#phase = 'head'
     this.#watch.reset()
-    if (this.#carry !== null) {
+    if (!this.#carry.empty) {
       this.#channel.resume()
       setImmediate(readCarried, this)
       return
@@ -398,7 +277,7 @@ export class ServerConnection
   #close(): void {
     if (this.#phase === 'closing' || this.#phase === 'closed') return
     this.#phase = 'closing'
-    this.#carry = null
+    this.#carry.take()
     if (this.#ended && this.#channel.backlog === 0) {
       this.#channel.end()
       this.#channel.destroy()
@@ -416,11 +295,9 @@ export class ServerConnection
     if (this.#phase === 'closed') return
     this.#phase = 'closing'
     // Without a length and without chunks a plain end would look like the body's.
-    if (this.#head?.minor === 0 || this.#tunnelling) this.#channel.reset()
+    if (this.#response.endsWithConnection) this.#channel.reset()
     else this.#channel.destroy()
   }
-
-  // --- clocks ------------------------------------------------------------------------------------------------
 
   onTimer(): void {
     if (this.#phase === 'head') {
@@ -429,26 +306,27 @@ export class ServerConnection
       return
     }
     if (this.#phase === 'closing') {
-      if (this.#watch.slowReader(this.#channel, this.#host.clocks.writeIdle, LINGER_MS))
-        this.#beginWatch(LINGER_MS)
+      const slow = this.#watch.slowReader(this.#channel, this.#host.clocks.writeIdle, LINGER_MS)
+      if (slow) this.#beginWatch(LINGER_MS)
       else this.#channel.destroy()
       return
     }
     const error = this.#watch.check(this.#channel, this.#reader, this.#host.clocks, {
-      tunnel: this.#tunnelling,
-      halfClosed: this.#ended && !this.#responded,
+      tunnel: this.#response.tunnelling,
+      halfClosed: this.#ended && !this.#response.responded,
     })
-    if (error === null) {
-      this.#beginWatch()
-    } else if (error !== 'idle') {
-      if (this.#responded || error.reason === 'client_gone') {
-        this.abort(error)
-        return
-      }
-      // Whoever takes the body answers when it fails; where nobody took it yet, we do.
-      this.#reader.fail(error)
-      if (this.#exchange !== null && !this.#responded) this.#host.refuse(this.#exchange, error)
+    if (error === null) this.#beginWatch()
+    else if (error !== 'idle') this.#giveUp(error)
+  }
+
+  #giveUp(error: ProxyError): void {
+    if (this.#response.responded || error.reason === 'client_gone') {
+      this.onResponseBroken(error)
+      return
     }
+    // Whoever takes the body answers when it fails; where nobody took it yet, we do.
+    this.#reader.fail(error)
+    if (this.#exchange !== null && !this.#response.responded) this.#host.refuse(this.#exchange, error)
   }
 
   #beginWatch(delay = ConnectionWatch.INTERVAL): void {

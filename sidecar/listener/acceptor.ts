@@ -4,7 +4,8 @@ import type { Address } from '../exchange/address.ts'
 import type { Exchange, Peer } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { DateHeader } from '../http1/head-writer.ts'
-import { ServerConnection, type ServerHost } from '../http1/server-connection.ts'
+import { ServerConnection } from '../http1/server-connection.ts'
+import type { ServerHost } from '../http1/server-host.ts'
 import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
@@ -34,7 +35,7 @@ export interface AcceptorParts {
  * Owns a socket and its address: accepts, bounds how many connections there are, and makes each a server connection.
  * Outlives the snapshots that have its address; what it needs of one it reads when it needs it.
  */
-export class Acceptor implements ServerHost {
+export class Acceptor implements ServerHost<ServerConnection> {
   readonly entry: string
   readonly wheel: TimerWheel
   readonly date: DateHeader

@@ -12,12 +12,12 @@ export function processControl(
   run: { ready(): boolean; config(): ResolvedConfig | null; drain(): void },
 ): Control {
   return {
-    ready: run.ready,
+    ready: () => run.ready(),
     metrics: write => parts.metrics.render(write),
     config: () => run.config() ?? {},
     configHash: () => service.holder.current.snapshot.hash,
     upstreams: () => describeUpstreams(service.holder.current.snapshot),
-    drain: run.drain,
+    drain: () => run.drain(),
     quit: () => parts.quit(),
     get logLevel() {
       return parts.log.level

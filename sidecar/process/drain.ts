@@ -58,11 +58,11 @@ export class Drain {
 
   /** @returns how many connections had something under way when they were cut */
   async run(): Promise<number> {
-    const { now } = this.#parts
-    const end = now() + this.#settings.timeout
+    const begun = this.#parts.now()
+    const end = begun + this.#settings.timeout
     for (const acceptor of this.#inbound) acceptor.announce()
     if (!this.#settings.interactive && this.#inbound.length > 0)
-      await this.#until(() => false, Math.min(end, now() + NOTICE_MS))
+      await this.#until(() => false, Math.min(end, begun + NOTICE_MS))
     await this.#close(this.#inbound)
     await this.#until(() => this.#inbound.every(acceptor => acceptor.size === 0), end)
     if (this.#outbound.length > 0) {

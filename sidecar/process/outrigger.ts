@@ -6,12 +6,13 @@ import type { LoadResult } from '../config/load-result.ts'
 import { Loader } from '../config/loader.ts'
 import type { ResolvedConfig } from '../config/resolved.ts'
 import { ConfigWatcher } from '../config/watch.ts'
+import type { Acceptor } from '../listener/acceptor.ts'
 import { addressLabel } from '../upstream/endpoint.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import { processControl } from './control.ts'
-import { Drain } from './drain.ts'
+import { Drain, type DrainParts } from './drain.ts'
 import { type CannotListen, Listeners } from './listeners.ts'
 import { Service } from './service.ts'
 import { activeConnections, upstreamStates } from './states.ts'
@@ -166,11 +167,11 @@ export class Outrigger {
     const gone = opened.commit()
     this.#configureTelemetry(config)
     for (const acceptor of gone) {
-      const { active } = this.service.proxy
-      const { snapshot } = generation
-      const { now } = this.service.clock
-      const parts = { acceptors: [acceptor], snapshot, active: () => active, now }
-      void new Drain(parts, { timeout: this.#drainTimeout(), interactive: false }).run()
+      const drain = new Drain(this.#drainParts([acceptor]), {
+        timeout: this.#drainTimeout(),
+        interactive: false,
+      })
+      void drain.run()
     }
     return null
   }
@@ -212,16 +213,22 @@ export class Outrigger {
     return sidecar ? DRAIN_SIDECAR_MS : DRAIN_EDGE_MS
   }
 
-  /** Begins to drain. @returns how many connections had to be cut in the end */
-  drain(interactive: boolean): Promise<number> {
-    if (this.#drained !== null) return this.#drained
-    const parts = {
-      acceptors: this.#listeners.all,
+  #drainParts(acceptors: readonly Acceptor[]): DrainParts {
+    return {
+      acceptors,
       snapshot: this.service.holder.current.snapshot,
       active: () => this.service.proxy.active,
       now: () => this.service.clock.now(),
     }
-    this.#drain = new Drain(parts, { timeout: this.#drainTimeout(), interactive })
+  }
+
+  /** Begins to drain. @returns how many connections had to be cut in the end */
+  drain(interactive: boolean): Promise<number> {
+    if (this.#drained !== null) return this.#drained
+    this.#drain = new Drain(this.#drainParts(this.#listeners.all), {
+      timeout: this.#drainTimeout(),
+      interactive,
+    })
     this.#settings.log.info('draining', { connections: activeConnections(this.service) })
     this.#drained = this.#drain.run()
     return this.#drained

@@ -1,0 +1,30 @@
+/** How much is kept; beyond it the socket is read no further (docs/architecture.md, "Who owns a byte", rule 8). */
+const LIMIT = 16_384
+const NOTHING = Buffer.alloc(0)
+
+/** Bytes that came too early and wait for their turn: a pipelined request, or what a client sent before its tunnel stood. */
+export class CarriedBytes {
+  #bytes = NOTHING
+
+  get empty(): boolean {
+    return this.#bytes.length === 0
+  }
+
+  /** Whether no more should be read. */
+  get full(): boolean {
+    return this.#bytes.length >= LIMIT
+  }
+
+  /** Copies a part of a buffer. */
+  add(buffer: Buffer, start: number, end: number): void {
+    const bytes = buffer.subarray(start, end)
+    this.#bytes = this.empty ? Buffer.from(bytes) : Buffer.concat([this.#bytes, bytes])
+  }
+
+  /** Gives everything away. */
+  take(): Buffer {
+    const bytes = this.#bytes
+    this.#bytes = NOTHING
+    return bytes
+  }
+}
