@@ -1,17 +1,13 @@
 import type { Exchange } from '../exchange/exchange.ts'
-import { headerValue } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Verdict } from '../filters/filter.ts'
-import { canonicalize } from '../routing/canonical-request.ts'
 import type { Route } from '../snapshot/route.ts'
-import { type Listener, listenerFor, type Snapshot } from '../snapshot/snapshot.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { answer, bug, fail, send } from './answer.ts'
 import { connect } from './connect.ts'
+import { decide, limit } from './decide.ts'
 import { Forward } from './forward.ts'
 import type { ProxyParts } from './parts.ts'
-
-/** The methods of RFC 9110 and RFC 5789. Others are refused (row 10); CONNECT has its own way. */
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])
 
 /**
  * A request, from its complete head on: everything that happens to it, in this order. Reads the configuration once,
@@ -52,86 +48,17 @@ function receive(exchange: Exchange, snapshot: Snapshot, parts: ProxyParts): voi
     connect(exchange, entry)
     return
   }
-  // 2. One canonical request, before anybody decides anything: policy and upstream must see the same.
-  const host = headerValue(exchange.headers, 'host') ?? null
-  const request = canonicalize(
-    exchange.method,
-    exchange.target,
-    host,
-    exchange.peer.encrypted,
-    exchange.version,
-  )
-  if (request instanceof ProxyError) {
-    fail(exchange, null, request)
+  // 2. The route: the request is read, its listener chosen, its headers made ready for the upstream.
+  const route = decide(exchange, entry)
+  if (route instanceof ProxyError) {
+    fail(exchange, null, route)
     return
   }
-  exchange.request = request
-  if (!METHODS.has(exchange.method)) {
-    fail(
-      exchange,
-      null,
-      new ProxyError(exchange.method === 'TRACE' ? 'method_not_allowed' : 'method_unknown'),
-    )
-    return
-  }
-  // Inside a CONNECT the host was chosen when it was opened; another one would dodge what was decided then.
-  if (exchange.connectHost !== null && request.host !== exchange.connectHost) {
-    fail(exchange, null, new ProxyError('forbidden_host'))
-    return
-  }
-  // 3. The listener, by host: its role and trust decide what becomes of the headers.
-  const listener = listenerFor(entry, request.host)
-  if (listener === null) {
-    fail(exchange, null, new ProxyError('forbidden_host'))
-    return
-  }
-  exchange.listener = listener.name
-  const refused = listener.prepare(exchange)
-  if (refused !== null) {
-    fail(exchange, null, refused)
-    return
-  }
-  // 4. The route.
-  const found = listener.table.lookup(request, exchange.headers)
-  if (found.kind !== 'found') {
-    fail(exchange, null, unrouted(listener, found.kind === 'method' ? found.allow : null))
-    return
-  }
-  const route = found.value
-  exchange.route = route.name
-  exchange.params = found.params
-  // 5. What the request may ask of the connection, before a filter spends anything on it.
+  // 3. What the request may ask of the connection, before a filter spends anything on it.
   const limited = limit(exchange, route)
   if (limited !== null) fail(exchange, route, limited)
-  // 6. Filters, in their order; then the action.
+  // 4. Filters, in their order; then the action.
   else runFilters(exchange, route, parts, 0)
-}
-
-function unrouted(listener: Listener, allow: string | null): ProxyError {
-  if (allow !== null) return new ProxyError('method_not_allowed', '', { headers: ['allow', allow] })
-  // An app must never take the sidecar's own 404 for that of the service it called.
-  return new ProxyError(listener.role === 'outbound' ? 'unknown_host' : 'no_route')
-}
-
-/** The size of the body and the protocol to upgrade to. */
-function limit(exchange: Exchange, route: Route): ProxyError | null {
-  const size = route.policies.requestSize
-  const length = exchange.body.length
-  if (size !== null && length !== 'none') {
-    if (typeof length === 'number' && length > size) return new ProxyError('request_too_large')
-    exchange.responder.limitBody(size)
-  }
-  const tunnel = exchange.tunnel
-  if (tunnel === null) return null
-  if (route.action.kind === 'upstream' && route.policies.upgrade.protocols.includes(tunnel)) {
-    if (exchange.method !== 'GET' || (length !== 'none' && length !== 0))
-      return new ProxyError('bad_request', 'An upgrade is a GET without a body.')
-    return null
-  }
-  if (tunnel === 'websocket' && route.action.kind === 'upstream') return new ProxyError('upgrade_refused')
-  // RFC 9110 section 7.8: an upgrade that is not wanted is ignored, and the request is a plain one (row 6: `h2c`).
-  exchange.tunnel = null
-  return null
 }
 
 function runFilters(exchange: Exchange, route: Route, parts: ProxyParts, from: number): void {

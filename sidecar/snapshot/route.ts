@@ -6,11 +6,11 @@ import type { RouteRecorder } from '../telemetry/recorder.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { RoutePolicies } from './policies.ts'
 
-/** What a compiled route does with a request. */
-export type Action =
+/** What a compiled route does with a request. `U` is what stands for the upstream where nothing is asked of it. */
+export type Action<U = Upstream> =
   | {
       readonly kind: 'upstream'
-      readonly upstream: Upstream
+      readonly upstream: U
       /** Path and query as they go upstream. */
       target(exchange: Exchange): string | ProxyError
       /** The Host that goes upstream. */
@@ -20,9 +20,9 @@ export type Action =
   | { readonly kind: 'respond'; readonly status: number; readonly headers: HeaderList; readonly body: Buffer }
 
 /** A route, compiled: everything that a request needs of it is bound here and looked up nowhere else. */
-export interface Route {
+export interface Route<U = Upstream> {
   readonly name: string
-  readonly action: Action
+  readonly action: Action<U>
   readonly policies: RoutePolicies
   /** In the order in which requests pass them; responses pass them the other way round. */
   readonly filters: readonly Filter[]

@@ -8,13 +8,13 @@ import type { Upstream } from '../upstream/upstream.ts'
 import type { Role } from './policies.ts'
 import type { Route } from './route.ts'
 
-/** A listener as one snapshot sees it. */
-export interface Listener {
+/** A listener as one snapshot sees it. `U` as for `Action`. */
+export interface Listener<U = Upstream> {
   readonly name: string
   readonly role: Role
   /** Lower case, `*.x` for wildcards; empty: every host. */
   readonly hosts: readonly string[]
-  readonly table: RouteTable<Route>
+  readonly table: RouteTable<Route<U>>
   /** Fills `exchange.upstreamHeaders`, the request id and the client's address; refuses what may not pass. */
   prepare(exchange: Exchange): ProxyError | null
   /** Whether an address may speak for others. */
@@ -22,11 +22,11 @@ export interface Listener {
 }
 
 /** The listeners that share one address, and what is common to its connections. */
-export interface Entry {
+export interface Entry<U = Upstream> {
   /** The acceptor's key: the address as people write it. */
   readonly key: string
   readonly address: Address
-  readonly listeners: readonly Listener[]
+  readonly listeners: readonly Listener<U>[]
   readonly limits: ListenerLimits
   readonly clocks: ListenerConnection
 }
@@ -43,12 +43,12 @@ export interface Snapshot {
 }
 
 /** The listener of an address that serves a host: an exact name, then the longest wildcard, then the one without hosts. */
-export function listenerFor(entry: Entry, host: string): Listener | null {
+export function listenerFor<U>(entry: Entry<U>, host: string): Listener<U> | null {
   if (entry.listeners.length === 1) {
-    const only = entry.listeners[0] as Listener
+    const only = entry.listeners[0] as Listener<U>
     return only.hosts.length === 0 || serves(only, host) >= 0 ? only : null
   }
-  let best: Listener | null = null
+  let best: Listener<U> | null = null
   let rank = -1
   for (const listener of entry.listeners) {
     const one = listener.hosts.length === 0 ? 0 : serves(listener, host)
@@ -61,7 +61,7 @@ export function listenerFor(entry: Entry, host: string): Listener | null {
 }
 
 /** How exactly a listener's hosts name this one: -1 not at all, else the longer the better, an exact name best. */
-function serves(listener: Listener, host: string): number {
+function serves(listener: { readonly hosts: readonly string[] }, host: string): number {
   let rank = -1
   for (const pattern of listener.hosts) {
     if (pattern === host) return Infinity

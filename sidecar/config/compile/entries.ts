@@ -1,0 +1,136 @@
+import { toWire } from '../../exchange/headers.ts'
+import { compileHost, compileRedirect, compileRewrite } from '../../proxy/rewrite.ts'
+import { compileHeaderPlan, prepareUpstreamHeaders } from '../../proxy/upstream-headers.ts'
+import { RouteTable } from '../../routing/route-table.ts'
+import type { Action, Route } from '../../snapshot/route.ts'
+import type { Entry, Listener } from '../../snapshot/snapshot.ts'
+import type { RouteRecorder } from '../../telemetry/recorder.ts'
+import { addressLabel } from '../../upstream/endpoint.ts'
+import type { UpstreamSpec } from '../../upstream/upstream-spec.ts'
+import type { ResolvedConfig, ResolvedListener, ResolvedRoute } from '../resolved.ts'
+import { compileFilters } from './filters.ts'
+
+/** How long the serving thread compiles before it lets requests have the event loop, in milliseconds. */
+const SLICE_MS = 10
+
+/** What a route asks of its upstream when it is compiled: not its live state. */
+interface Specified {
+  readonly spec: UpstreamSpec
+}
+
+/** What routes are bound to. */
+export interface EntryParts<U extends Specified> {
+  readonly upstreams: ReadonlyMap<string, U>
+  recorder(route: string): RouteRecorder
+  /** Monotonic milliseconds. */
+  now(): number
+}
+
+/** Everything compiled that needs no live state of its own. */
+export interface CompiledEntries<U> {
+  /** By the acceptor's key. */
+  readonly entries: ReadonlyMap<string, Entry<U>>
+  /** By name. */
+  readonly routes: ReadonlyMap<string, Route<U>>
+}
+
+/**
+ * Compiles listeners and routes over upstreams that somebody else opened, or that nobody did (`explain`). In slices, so
+ * that ten thousand routes stop nobody.
+ *
+ * @throws Error where a part does not compile: the loader compiled it before, so that is a bug
+ */
+export async function compileEntries<U extends Specified>(
+  config: Pick<ResolvedConfig, 'listeners'>,
+  parts: EntryParts<U>,
+): Promise<CompiledEntries<U>> {
+  const routes = new Map<string, Route<U>>()
+  const entries = new Map<string, { key: string; listeners: Listener<U>[]; first: ResolvedListener }>()
+  let since = parts.now()
+  for (const spec of config.listeners) {
+    const table = new RouteTable<Route<U>>()
+    for (const route of spec.routes) {
+      const compiled = compileRoute(spec, route, parts)
+      routes.set(route.name, compiled)
+      table.add({ name: route.name, spec: route.match, value: compiled })
+      if (parts.now() - since < SLICE_MS) continue
+      await new Promise(resolve => setImmediate(resolve))
+      since = parts.now()
+    }
+    const key = entryKey(spec)
+    const entry = entries.get(key)
+    const listener = compileListener(spec, table)
+    if (entry === undefined) entries.set(key, { key, listeners: [listener], first: spec })
+    else entry.listeners.push(listener)
+  }
+  return { entries: new Map([...entries].map(([key, entry]) => [key, compileEntry(entry)])), routes }
+}
+
+function compileRoute<U extends Specified>(
+  listener: ResolvedListener,
+  spec: ResolvedRoute,
+  parts: EntryParts<U>,
+): Route<U> {
+  return Object.freeze({
+    name: spec.name,
+    action: compileAction(listener, spec, parts.upstreams),
+    policies: spec.policies,
+    filters: compileFilters(spec.policies, spec),
+    recorder: parts.recorder(spec.name),
+  })
+}
+
+/** Listeners share an acceptor by address; those that ask for any free port each have their own. */
+function entryKey(spec: ResolvedListener): string {
+  const label = addressLabel(spec.address)
+  return spec.address.kind === 'tcp' && spec.address.port === 0 ? `${label} ${spec.name}` : label
+}
+
+function compileEntry<U>(entry: {
+  key: string
+  listeners: Listener<U>[]
+  first: ResolvedListener
+}): Entry<U> {
+  // Connections are the address's: what is common to them is said by the listener that stands first.
+  const { address, limits, connection } = entry.first
+  return Object.freeze({ key: entry.key, address, listeners: entry.listeners, limits, clocks: connection })
+}
+
+function compileListener<U>(spec: ResolvedListener, table: RouteTable<Route<U>>): Listener<U> {
+  const plan = compileHeaderPlan(spec.role, spec.trustedProxies)
+  return Object.freeze({
+    name: spec.name,
+    role: spec.role,
+    hosts: spec.hosts,
+    table,
+    prepare: (exchange: Parameters<Listener['prepare']>[0]) => prepareUpstreamHeaders(exchange, plan),
+    trusts: (address: string) => plan.trust.has(address),
+  })
+}
+
+function compileAction<U extends Specified>(
+  listener: ResolvedListener,
+  route: ResolvedRoute,
+  upstreams: ReadonlyMap<string, U>,
+): Action<U> {
+  const action = route.action
+  if (action.kind === 'redirect') {
+    return { kind: 'redirect', status: action.status, location: compileRedirect(action.to) }
+  }
+  if (action.kind === 'respond') {
+    const headers = Object.entries(action.headers).flatMap(([name, value]) => {
+      const wire = toWire(value)
+      return wire === null ? [] : [name.toLowerCase(), wire]
+    })
+    return { kind: 'respond', status: action.status, headers, body: Buffer.from(action.body) }
+  }
+  const upstream = upstreams.get(action.upstream)
+  if (upstream === undefined) throw new Error(`the upstream ${action.upstream} was checked and is not there`)
+  const rewrite = route.policies.rewrite
+  return {
+    kind: 'upstream',
+    upstream,
+    target: compileRewrite(rewrite, upstream.spec.basePath),
+    host: compileHost(rewrite, listener.role, upstream.spec.authority, false),
+  }
+}
