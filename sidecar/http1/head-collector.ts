@@ -237,8 +237,9 @@ export class HeadCollector {
 }
 
 /**
- * Where the head that begins at `start`, with neither CR nor LF, ends; or -1 where its end is not among these bytes. Of its last four bytes one
- * is met by looking at every fourth; that is faster than a search by the engine, which does not know where to stop.
+ * Where the head that begins at `start` ends, or -1 where its end is not among these bytes. Its first byte is neither CR
+ * nor LF. Of its last four bytes one is met by looking at every fourth; for heads of a usual size that is faster than a
+ * search by the engine, which moreover does not know where to stop.
  */
 function findEnd(bytes: Buffer, start: number, end: number): number {
   for (let at = start + 3; at < end; at += 4) {
