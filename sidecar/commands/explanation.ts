@@ -1,0 +1,234 @@
+import type { ResolvedConfig, ResolvedListener, ResolvedRoute, SourcePlace } from '../config/resolved.ts'
+import type { CanonicalRequest } from '../exchange/canonical-request.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { fromWire, type HeaderList } from '../exchange/headers.ts'
+import { explainLookup, type RouteExplanation } from '../routing/explain-lookup.ts'
+import type { RoutePolicies } from '../snapshot/policies.ts'
+import type { Entry } from '../snapshot/snapshot.ts'
+import { isSecretField, REDACTED } from '../telemetry/redaction.ts'
+import { addressLabel } from '../upstream/endpoint.ts'
+import type { Decision, Judgement, UnopenedUpstream } from './judge.ts'
+
+/** A policy that applies to a route, and where it was written. */
+export interface ExplainedPolicy {
+  readonly name: string
+  /** Durations in milliseconds, sizes in bytes; null: off or none. */
+  readonly value: unknown
+  readonly from: string
+}
+
+/** Everything that `outrigger explain` says: plain data. Values of fields that hold secrets are hidden. */
+export interface Explanation {
+  readonly layers: readonly string[]
+  readonly address: string
+  /** Null where the request cannot be read in one way only. */
+  readonly request: CanonicalRequest | null
+  readonly listener: { readonly name: string; readonly role: string; readonly at: string } | null
+  readonly route: {
+    readonly name: string
+    readonly at: string
+    readonly params: Readonly<Record<string, string>>
+  } | null
+  /** What each route of the listener says to the request, in the order written. */
+  readonly routes: readonly RouteExplanation[]
+  readonly omitted: number
+  readonly policies: readonly ExplainedPolicy[]
+  readonly decision: ExplainedDecision
+  readonly upstream: ExplainedUpstream | null
+}
+
+/** What the client would get, or that the request goes on. */
+export interface ExplainedDecision {
+  readonly kind: Decision['kind']
+  /** Null where the upstream chooses it. */
+  readonly status: number | null
+  /** The reason code where Outrigger refuses; else empty. */
+  readonly reason: string
+  /** In words, for people. */
+  readonly text: string
+}
+
+/** Where the request would go, and as what. */
+export interface ExplainedUpstream {
+  readonly name: string
+  readonly at: string
+  readonly target: string
+  readonly host: string
+  readonly upgrade: string | null
+  /** Without those of the connection. A request id is another one each time. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly loadBalance: string
+  readonly endpoints: readonly string[]
+}
+
+/** Puts a judgement in words. */
+export function explanation(
+  config: ResolvedConfig,
+  entry: Entry<UnopenedUpstream>,
+  { exchange, route, decision }: Judgement,
+): Explanation {
+  const listener = config.listeners.find(one => one.name === exchange?.listener) ?? null
+  const resolved = listener?.routes.find(one => one.name === route?.name) ?? null
+  const asked = listener === null || exchange === null ? null : lookedUp(entry, listener, exchange)
+  return {
+    layers: config.layers,
+    address: addressLabel(entry.address),
+    request: exchange?.request ?? null,
+    listener: listener === null ? null : { name: listener.name, role: listener.role, at: place(listener.at) },
+    route:
+      resolved === null
+        ? null
+        : { name: resolved.name, at: place(resolved.at), params: { ...exchange?.params } },
+    routes: asked?.routes ?? [],
+    omitted: asked?.omitted ?? 0,
+    policies: resolved === null ? [] : policiesOf(resolved),
+    decision: inWords(decision, resolved?.name ?? ''),
+    upstream: exchange === null ? null : upstreamOf(config, exchange, decision),
+  }
+}
+
+function lookedUp(entry: Entry<UnopenedUpstream>, listener: ResolvedListener, exchange: Exchange) {
+  const compiled = entry.listeners.find(one => one.name === listener.name)
+  if (compiled === undefined || exchange.request === null) return null
+  return explainLookup(compiled.table, exchange.request, exchange.headers)
+}
+
+function policiesOf(route: ResolvedRoute): ExplainedPolicy[] {
+  return Object.entries(route.policies).map(([name, value]: [string, unknown]) => ({
+    name,
+    value: name === 'headers' ? withoutSecrets(route.policies.headers) : value,
+    from: route.from[name] ?? 'default',
+  }))
+}
+
+function withoutSecrets(policy: RoutePolicies['headers']): unknown {
+  const pairs = (list: readonly (readonly [string, string])[]) =>
+    list.map(([name, value]) => hide(name, value))
+  const edits = (side: NonNullable<RoutePolicies['headers']>['request']) => ({
+    ...side,
+    set: pairs(side.set),
+    add: pairs(side.add),
+  })
+  return policy === null ? null : { request: edits(policy.request), response: edits(policy.response) }
+}
+
+function hide(name: string, value: string): [name: string, value: string] {
+  return [name, isSecretField(name) ? REDACTED : value]
+}
+
+function inWords(decision: Decision, route: string): ExplainedDecision {
+  const { kind } = decision
+  switch (decision.kind) {
+    case 'refused': {
+      const { status, reason, detail, headers } = decision.error
+      const more = `${detail === '' ? '' : `: ${detail}`}${headers === null ? '' : ` (${fields(headers)})`}`
+      return { kind, status, reason, text: `refused with ${status} ${reason}${more}` }
+    }
+    case 'answered': {
+      const { status, filter, headers } = decision
+      return { kind, status, reason: '', text: `the filter ${filter} answers ${status} (${fields(headers)})` }
+    }
+    case 'respond':
+      return {
+        kind,
+        status: decision.status,
+        reason: '',
+        text: `the route ${route} answers ${decision.status}`,
+      }
+    case 'redirect': {
+      const { status, location } = decision
+      return { kind, status, reason: '', text: `redirected with ${status} to ${location}` }
+    }
+    case 'upstream':
+      return { kind, status: null, reason: '', text: `forwarded to the upstream ${decision.upstream.name}` }
+  }
+}
+
+function upstreamOf(
+  config: ResolvedConfig,
+  exchange: Exchange,
+  decision: Decision,
+): ExplainedUpstream | null {
+  if (decision.kind !== 'upstream') return null
+  const { upstream, target, host } = decision
+  const at = config.upstreams[upstream.name]?.at
+  return {
+    name: upstream.name,
+    at: at === undefined ? '' : place(at),
+    target,
+    host,
+    upgrade: exchange.tunnel,
+    headers: pairsOf(exchange.upstreamHeaders),
+    loadBalance: upstream.loadBalance,
+    endpoints: upstream.endpoints.map(({ address, weight }) => {
+      const label = addressLabel(address)
+      return weight === 1 ? label : `${label} (weight ${weight})`
+    }),
+  }
+}
+
+function pairsOf(headers: HeaderList): [name: string, value: string][] {
+  const pairs: [string, string][] = []
+  for (let i = 0; i + 1 < headers.length; i += 2)
+    pairs.push(hide(headers[i] ?? '', fromWire(headers[i + 1] ?? '')))
+  return pairs
+}
+
+function fields(headers: HeaderList): string {
+  return pairsOf(headers)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(', ')
+}
+
+function place({ file, line }: SourcePlace): string {
+  return `${file}:${line}`
+}
+
+/** An explanation as people read it, with a final line feed. */
+export function formatExplanation(explained: Explanation): string {
+  const { request, listener, route, decision, upstream } = explained
+  const lines: string[] = []
+  const say = (label: string, text: string): void => void lines.push(`${label.padEnd(12)}${text}`.trimEnd())
+  say('layers', explained.layers.join(', '))
+  say('request', request === null ? 'cannot be read in one way only' : requestText(request))
+  say('address', explained.address)
+  say('listener', listener === null ? 'none' : `${listener.name}, ${listener.role} (${listener.at})`)
+  say('route', route === null ? 'none' : `${route.name} (${route.at})`)
+  for (const [name, value] of Object.entries(route?.params ?? {})) say('', `{${name}} = ${value}`)
+  if (explained.routes.length > 0) say('routes', '')
+  const outcomes = { chosen: 'chosen:', matches: 'matches, but', no: 'no:' } as const
+  const width = widest(explained.routes.map(one => one.name))
+  for (const one of explained.routes)
+    lines.push(`  ${one.name.padEnd(width)}  ${outcomes[one.outcome]} ${one.why}`)
+  if (explained.omitted > 0) lines.push(`  and ${explained.omitted} more`)
+  if (explained.policies.length > 0) say('policies', '')
+  const longest = widest(explained.policies.map(one => one.name))
+  for (const { name, value, from } of explained.policies) {
+    const shown = value === null ? 'off' : JSON.stringify(value)
+    lines.push(`  ${name.padEnd(longest)}  ${shown}, from: ${from}`)
+  }
+  say('decision', decision.text)
+  if (upstream !== null) {
+    say('upstream', `${upstream.name} (${upstream.at})`)
+    say('  target', upstream.target)
+    say('  host', upstream.host)
+    if (upstream.upgrade !== null) say('  upgrade', upstream.upgrade)
+    say('  served by', `${upstream.endpoints.join(', ')} (${upstream.loadBalance})`)
+    for (const [name, value] of upstream.headers) say('  header', `${name}: ${value}`)
+  }
+  // What stands in a request or a file must not steer the terminal that shows it.
+  // eslint-disable-next-line no-control-regex -- the control characters are what is looked for
+  return `${lines.join('\n').replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '?')}\n`
+}
+
+function requestText(request: CanonicalRequest): string {
+  const { method, scheme, host, port, path, query, hasQuery } = request
+  return `${method} ${scheme}://${host}${port === 0 ? '' : `:${port}`}${path}${hasQuery ? `?${query}` : ''}`
+}
+
+function widest(texts: readonly string[]): number {
+  return Math.min(
+    30,
+    texts.reduce((width, text) => Math.max(width, text.length), 0),
+  )
+}
