@@ -236,6 +236,8 @@ export class BodyReader implements BodySource {
     if (this.#state === 'failed') return
     this.#state = 'complete'
     this.#channel.settle()
+    // The taker may have had enough for now; what it stopped is over, and a paused socket sees neither FIN nor RST.
+    this.#channel.resume()
     const sink = this.#sink
     this.#sink = null
     sink?.end(trailers)

@@ -73,7 +73,9 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
 
   onBytes(buffer: Buffer, length: number): void {
     if (this.#phase === 'head') {
-      this.#readHead(buffer, 0, length)
+      // What came behind the last request is read first, in a turn of its own: this comes behind that.
+      if (this.#carry.empty) this.#readHead(buffer, 0, length)
+      else this.#carryOn(buffer, 0, length)
     } else if (this.#phase === 'exchange') {
       const next = this.#reader.complete ? 0 : this.#reader.push(buffer, 0, length)
       if (next < length) this.#carryOn(buffer, next, length)
@@ -83,9 +85,12 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
 
   onEnd(): void {
     this.#ended = true
-    if (this.#phase === 'closing') this.#channel.destroy()
-    else if (this.#phase === 'head') this.#close()
-    else if (!this.#reader.complete) this.#reader.finish()
+    if (this.#phase === 'closing') {
+      // A client that has closed its side may still be reading.
+      if (this.#channel.backlog === 0) this.#channel.destroy()
+    } else if (this.#phase === 'head') {
+      if (this.#carry.empty) this.#close()
+    } else if (!this.#reader.complete) this.#reader.finish()
     // A complete request is still answered, but not for long where no answer has begun (see ConnectionWatch).
     else if (!this.#response.responded) this.#beginWatch()
   }
@@ -166,15 +171,16 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
     if (this.#phase === 'closing' || this.#phase === 'closed') return
     this.#carry.add(buffer, start, end)
     if (this.#phase !== 'exchange') setImmediate(readCarried, this)
-    else if (this.#carry.full) this.#channel.pause()
+    if (this.#carry.full) this.#channel.pause()
   }
 
   /** Reads the request that came with the one before. In a turn of its own, so that others have theirs. */
   readCarried(): void {
     if (this.#phase !== 'head' || this.#carry.empty) return
     const carry = this.#carry.take()
+    this.#channel.resume()
     this.#readHead(carry, 0, carry.length)
-    if (this.#ended && this.#phase === 'head') this.#close()
+    if (this.#ended && this.#phase === 'head' && this.#carry.empty) this.#close()
   }
 
   mayKeepAlive(continued: boolean): boolean {
