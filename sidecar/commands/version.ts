@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from './command.ts'
 
 /** The version of Outrigger, from its package. */
 export function outriggerVersion(): string {
-  const file = new URL('../../package.json', import.meta.url)
+  // The compiled program stands one folder deeper, in dist/.
+  const source = new URL('../../package.json', import.meta.url)
+  const file = existsSync(source) ? source : new URL('../../../package.json', import.meta.url)
   const manifest: unknown = JSON.parse(readFileSync(file, 'utf8'))
   if (manifest === null || typeof manifest !== 'object' || !('version' in manifest)) return 'unknown'
   return String(manifest.version)

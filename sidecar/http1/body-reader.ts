@@ -12,6 +12,8 @@ export interface BodyReaderOwner {
   onBodyBroken(error: ProxyError): void
   /** The taker gave up. The rest of the body is on its way all the same. */
   onBodyAbandoned(): void
+  /** Bytes that were kept with a body nobody had taken yet, and that lie behind its end. They are the owner's. */
+  onBytesBehind(bytes: Buffer): void
 }
 
 /**
@@ -36,6 +38,8 @@ export class BodyReader implements BodySource {
   #pending: Buffer | null = null
   #pendingStart = 0
   #pendingEnd = 0
+  /** Whether `#pending` is a copy, so that nobody but us knows of it. */
+  #retained = false
   #passing = false
   /** The buffer that is being passed on, for the decoder's slices. */
   #owned = false
@@ -74,6 +78,7 @@ export class BodyReader implements BodySource {
     this.#pending = buffer
     this.#pendingStart = start
     this.#pendingEnd = end
+    this.#retained = false
     this.#state = framing === 'none' || framing === 0 ? 'complete' : 'waiting'
     if (typeof framing === 'number') {
       this.#remaining = framing
@@ -95,6 +100,7 @@ export class BodyReader implements BodySource {
     if (pending === null) return null
     if (this.#state === 'waiting') {
       this.#channel.pause()
+      this.#retained = true
       this.#pending = Buffer.from(pending.subarray(this.#pendingStart, this.#pendingEnd))
       this.#pendingStart = 0
       this.#pendingEnd = this.#pending.length
@@ -119,10 +125,7 @@ export class BodyReader implements BodySource {
     this.#state = 'flowing'
     this.#sink = sink
     this.#channel.stream()
-    const pending = this.#pending
-    if (pending !== null && this.#pendingStart < this.#pendingEnd) {
-      this.#pass(pending, this.#pendingStart, this.#pendingEnd, false)
-    }
+    this.#passPending()
     if (this.#state === 'flowing') this.#channel.resume()
   }
 
@@ -142,11 +145,21 @@ export class BodyReader implements BodySource {
     if (this.#state === 'complete' || this.#state === 'failed') return
     this.#state = 'discarding'
     this.#sink = null
-    const pending = this.#pending
-    if (pending !== null && this.#pendingStart < this.#pendingEnd) {
-      this.#pass(pending, this.#pendingStart, this.#pendingEnd, false)
-    }
+    this.#passPending()
     this.#channel.resume()
+  }
+
+  /** Passes what came before anybody asked; what of it lies behind the body's end is the owner's. */
+  #passPending(): void {
+    const pending = this.#pending
+    if (pending === null || this.#pendingStart >= this.#pendingEnd) return
+    this.#pass(pending, this.#pendingStart, this.#pendingEnd, false)
+    // In the callback that brought the head, its caller asks for the rest.
+    if (!this.#retained || this.#pending !== pending) return
+    this.#retained = false
+    this.#pending = null
+    if (this.#state === 'complete' && this.#pendingStart < this.#pendingEnd)
+      this.#owner.onBytesBehind(pending.subarray(this.#pendingStart, this.#pendingEnd))
   }
 
   /**

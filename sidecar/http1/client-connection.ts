@@ -19,7 +19,7 @@ const MAX_INFORMATIONAL = 8
  */
 export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWriterOwner {
   readonly #channel: Channel
-  readonly #home: ConnectionHome<ClientConnection>
+  readonly #home: ConnectionHome
   readonly #collector = new HeadCollector('response')
   readonly #reader: BodyReader
   readonly #writer: BodyWriter
@@ -36,7 +36,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
   #continued = false
   #gone = false
 
-  constructor(channel: Channel, home: ConnectionHome<ClientConnection>) {
+  constructor(channel: Channel, home: ConnectionHome) {
     this.#channel = channel
     this.#home = home
     this.#reader = new BodyReader(channel, 'response', this)
@@ -49,9 +49,14 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     return this.#gone
   }
 
-  /** Whether it has carried a request before, so that the next one may meet the reuse race. */
+  /** Whether its peer may have closed it unseen, so that the next request may meet the reuse race. */
   get used(): boolean {
     return this.#used
+  }
+
+  /** It waits for a request. A peer closes one that was never used as it closes any other. */
+  rest(): void {
+    this.#used = true
   }
 
   /** Sends a request. The connection must be idle. */
@@ -200,7 +205,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
 
   onClose(code: string): void {
     if (this.#gone && this.#taker === null) {
-      this.#home.onGone(this)
+      this.#home.onGone()
       return
     }
     this.#gone = true
@@ -208,7 +213,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     else this.#reader.fail(new ProxyError('upstream_aborted', '', { cause: code }))
     this.#writer.drop(new ProxyError('upstream_reset', '', { cause: code }))
     this.#taker = null
-    this.#home.onGone(this)
+    this.#home.onGone()
   }
 
   // --- ends --------------------------------------------------------------------------------------------------
@@ -244,6 +249,10 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     this.#close()
   }
 
+  onBytesBehind(): void {
+    this.#close()
+  }
+
   /** After each read: where both messages are complete, the connection goes home or away. */
   #settle(): void {
     if (!this.#responseDone || this.#gone || this.#request === null) return
@@ -261,7 +270,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     this.#taker = null
     this.#request = null
     this.#head = null
-    this.#home.onReusable(this, head.keepAliveHint)
+    this.#home.onReusable(head.keepAliveHint)
   }
 
   #endedEarly(cause: string): ProxyError {

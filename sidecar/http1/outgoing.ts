@@ -31,9 +31,9 @@ export interface ResponseTaker {
 }
 
 /** Where a connection goes when its exchange is over. */
-export interface ConnectionHome<Connection> {
+export interface ConnectionHome {
   /** Both messages are complete and the connection may carry another request. */
-  onReusable(connection: Connection, keepAliveHint: number | null): void
+  onReusable(keepAliveHint: number | null): void
   /** The connection is gone. */
-  onGone(connection: Connection): void
+  onGone(): void
 }

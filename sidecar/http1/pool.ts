@@ -27,15 +27,15 @@ export interface PoolCounters {
  * The connections to one endpoint. Hands out the most recently used idle one, opens another where there is none, and
  * lets whoever waits take what becomes free first. Limits are the upstream's; they are checked before anyone asks.
  */
-export class Pool implements ConnectionHome<ClientConnection> {
+export class Pool {
   readonly #target: { host: string; port: number } | { path: string }
   readonly #buffers: ReadBuffers
   readonly #wheel: TimerWheel
   readonly #counters: PoolCounters
-  readonly #idle: IdleConnection[] = []
+  readonly #idle: PooledConnection[] = []
   readonly #waiting: ConnectionWaiter[] = []
   readonly #connecting = new Set<Connecting>()
-  readonly #open = new Set<ClientConnection>()
+  readonly #open = new Set<PooledConnection>()
   #settings: PoolSettings
   #closed = false
 
@@ -71,7 +71,7 @@ export class Pool implements ConnectionHome<ClientConnection> {
     if (!fresh) {
       const idle = this.#idle.pop()
       if (idle !== undefined) {
-        this.#wheel.remove(idle.timer)
+        this.#wheel.schedule(idle.timer, Infinity)
         waiter.onConnection(idle.connection)
         return
       }
@@ -92,14 +92,13 @@ export class Pool implements ConnectionHome<ClientConnection> {
   /** Opens no more, closes what is idle, and what is busy when it comes home. */
   close(): void {
     this.#closed = true
-    for (const idle of this.#idle.splice(0)) {
-      this.#wheel.remove(idle.timer)
-      idle.connection.abort(null)
-    }
+    for (const idle of this.#idle.splice(0)) idle.connection.abort(null)
     for (const connecting of [...this.#connecting]) connecting.abandon()
   }
 
-  onReusable(connection: ClientConnection, hint: number | null): void {
+  /** A connection is free again. */
+  settle(pooled: PooledConnection, hint: number | null): void {
+    const { connection } = pooled
     if (this.#closed) {
       connection.abort(null)
       return
@@ -115,34 +114,36 @@ export class Pool implements ConnectionHome<ClientConnection> {
       connection.abort(null)
       return
     }
-    const idle = new IdleConnection(connection, this)
-    this.#idle.push(idle)
-    this.#wheel.schedule(idle.timer, keepAlive)
+    this.#idle.push(pooled)
+    this.#wheel.schedule(pooled.timer, keepAlive)
   }
 
-  onGone(connection: ClientConnection): void {
-    this.#open.delete(connection)
-    const at = this.#idle.findIndex(idle => idle.connection === connection)
-    if (at === -1) return
-    this.#wheel.remove((this.#idle[at] as IdleConnection).timer)
-    this.#idle.splice(at, 1)
+  /** A connection is gone. */
+  forget(pooled: PooledConnection): void {
+    this.#wheel.remove(pooled.timer)
+    this.#open.delete(pooled)
+    this.#withdraw(pooled)
   }
 
   /** An idle connection has waited long enough. */
-  expire(idle: IdleConnection): void {
-    const at = this.#idle.indexOf(idle)
-    if (at !== -1) this.#idle.splice(at, 1)
-    idle.connection.abort(null)
+  expire(pooled: PooledConnection): void {
+    this.#withdraw(pooled)
+    pooled.connection.abort(null)
   }
 
   connected(connecting: Connecting, channel: Channel): void {
     this.#connecting.delete(connecting)
     this.#counters.connectsOpened++
-    const connection = new ClientConnection(channel, this)
-    this.#open.add(connection)
+    const pooled = new PooledConnection(channel, this)
+    this.#open.add(pooled)
     const waiter = connecting.waiter
-    if (waiter !== null) waiter.onConnection(connection)
-    else this.onReusable(connection, null)
+    if (waiter !== null) waiter.onConnection(pooled.connection)
+    else this.settle(pooled, null)
+  }
+
+  #withdraw(pooled: PooledConnection): void {
+    const at = this.#idle.indexOf(pooled)
+    if (at !== -1) this.#idle.splice(at, 1)
   }
 
   connectFailed(connecting: Connecting, error: ProxyError): void {
@@ -161,15 +162,25 @@ export class Pool implements ConnectionHome<ClientConnection> {
   }
 }
 
-/** A connection that waits for its next request, with the clock that ends the wait. */
-class IdleConnection implements TimerOwner {
+/** A connection of the pool, with the clock that ends its idle time. */
+class PooledConnection implements ConnectionHome, TimerOwner {
   readonly connection: ClientConnection
   readonly timer = new Timer(this)
   readonly #pool: Pool
-  constructor(connection: ClientConnection, pool: Pool) {
-    this.connection = connection
+
+  constructor(channel: Channel, pool: Pool) {
     this.#pool = pool
+    this.connection = new ClientConnection(channel, this)
   }
+
+  onReusable(hint: number | null): void {
+    this.#pool.settle(this, hint)
+  }
+
+  onGone(): void {
+    this.#pool.forget(this)
+  }
+
   onTimer(): void {
     this.#pool.expire(this)
   }

@@ -240,8 +240,13 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
 
   onBodyBroken(error: ProxyError): void {
     // Whoever takes the body has heard it and answers; where nobody does, there is nothing left to read.
-    if (this.#exchange === null) this.#break()
-    else if (!this.#response.responded) this.#host.refuse(this.#exchange, error)
+    if (this.#exchange === null) {
+      if (this.#phase !== 'closing') this.#break()
+    } else if (!this.#response.responded) this.#host.refuse(this.#exchange, error)
+  }
+
+  onBytesBehind(bytes: Buffer): void {
+    this.#carryOn(bytes, 0, bytes.length)
   }
 
   onBodyAbandoned(): void {
