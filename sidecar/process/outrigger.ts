@@ -245,6 +245,8 @@ export class Outrigger {
     await this.#watcher.close()
     this.#loader.close()
     await this.#admin.close()
+    // The last generation's hold ends: idle upstream connections close, and nothing keeps the process from its end.
+    this.service.holder.current.give()
     this.service.wheel.stop()
     return cut
   }
