@@ -296,7 +296,9 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     this.#gone = true
     this.#taker = null
     this.#writer.drop(new ProxyError('upstream_reset'))
-    this.#channel.destroy()
+    // A plain end would look like the tunnel's own.
+    if (this.#head?.status === 101 && !(this.#requestDone && this.#responseDone)) this.#channel.reset()
+    else this.#channel.destroy()
   }
 }
 

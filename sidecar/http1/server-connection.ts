@@ -136,7 +136,8 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
     const exchange = this.#open(head)
     if (head.framing !== 'none') this.#beginWatch()
     this.#host.handle(exchange)
-    // The exchange may already be over, and the connection closed, when this returns.
+    // The exchange may already be over when this returns. A connection that closes reads on, whatever still comes.
+    if (this.#phase === 'closing' || this.#phase === 'closed') return
     const rest = this.#reader.retainPending()
     if (rest !== null) this.#carryOn(rest, 0, rest.length)
   }
