@@ -93,19 +93,22 @@ export class Pool {
   close(): void {
     this.#closed = true
     for (const idle of this.#idle.splice(0)) idle.connection.abort(null)
-    for (const connecting of [...this.#connecting]) connecting.abandon()
+    // Whoever waits keeps its endpoint: what is being opened for it goes on.
+    for (const connecting of [...this.#connecting]) {
+      if (connecting.waiter === null && this.#waiting.length === 0) connecting.abandon()
+    }
   }
 
   /** A connection is free again. */
   settle(pooled: PooledConnection, hint: number | null): void {
     const { connection } = pooled
-    if (this.#closed) {
-      connection.abort(null)
-      return
-    }
     const waiter = this.#waiting.shift()
     if (waiter !== undefined) {
       waiter.onConnection(connection)
+      return
+    }
+    if (this.#closed) {
+      connection.abort(null)
       return
     }
     // The upstream's own hint less a second: who closes first must be we.
@@ -114,6 +117,7 @@ export class Pool {
       connection.abort(null)
       return
     }
+    connection.rest()
     this.#idle.push(pooled)
     this.#wheel.schedule(pooled.timer, keepAlive)
   }
@@ -214,9 +218,8 @@ class Connecting implements ChannelOwner, TimerOwner {
     this.#channel = channel
   }
 
-  /** Gives up: whoever waits for it is not told. */
+  /** Gives up: nobody waits for it. */
   abandon(): void {
-    this.waiter = null
     this.#fail(
       new ProxyError('upstream_connect_failed', '', { cause: 'closed', repeatable: 'never_processed' }),
     )
