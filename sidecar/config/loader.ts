@@ -5,6 +5,7 @@ import type { LoadResult } from './load-result.ts'
 import type { LoaderAnswer, LoaderRequest } from './loader-messages.ts'
 import type { ResolvedConfig, ResolvedRoute, ResolvedUpstream } from './resolved.ts'
 
+/** How long the loading child may stay and be silent. */
 export interface LoaderSettings {
   /** How long the child stays after its last work, in milliseconds. */
   readonly idle?: number

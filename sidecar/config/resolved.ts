@@ -27,6 +27,7 @@ export interface ResolvedConfig {
   readonly watch: { readonly poll: number }
 }
 
+/** A listener with its routes; every level is merged into them. */
 export interface ResolvedListener {
   readonly name: string
   readonly role: Role
@@ -42,6 +43,7 @@ export interface ResolvedListener {
   readonly at: SourcePlace
 }
 
+/** A route with every policy that applies to it. */
 export interface ResolvedRoute {
   readonly name: string
   readonly match: MatchSpec
@@ -59,6 +61,7 @@ export interface ResolvedUpstream extends UpstreamSpec {
   readonly at: SourcePlace
 }
 
+/** Where the admin endpoints listen. */
 export interface ResolvedAdmin {
   /** Null: `admin: off` is not possible; the admin listener always is. */
   readonly address: Address
@@ -66,6 +69,7 @@ export interface ResolvedAdmin {
   readonly token: string | null
 }
 
+/** What is logged and how durations are counted. */
 export interface ResolvedTelemetry {
   readonly accessLog: {
     /** `all`, `errors` (status 400 and above) or `off`; null: by role. */

@@ -5,6 +5,7 @@ import type { Fingerprint } from './file-contents.ts'
 import { QuietPeriod, systemTimers } from './quiet-period.ts'
 import type { Timers } from './quiet-period.ts'
 
+/** Stretches of time, and the timers of tests. */
 export interface ConfigWatcherOptions {
   /** Stretch without an event before files are compared, in milliseconds. */
   readonly quiet?: number

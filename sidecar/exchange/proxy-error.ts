@@ -63,7 +63,9 @@ export const REASONS = {
   loop_detected: { status: 508, side: 'downstream', title: 'The request has passed here too often' },
 } as const satisfies Record<string, { status: number; side: ErrorSide; title: string }>
 
+/** Who failed. */
 export type ErrorSide = 'downstream' | 'upstream' | 'internal'
+/** The code of a reason; see `REASONS`. */
 export type Reason = keyof typeof REASONS
 
 /**

@@ -98,10 +98,13 @@ export class ServerResponse implements Responder, BodyWriterOwner {
     }
     const http11 = this.#head === null || this.#head.minor === 1
     const framing = frame(exchange.method, status, body.length, http11)
-    // An upgrade that was passed on and not taken: what the client has sent behind it is no request.
+    // An upgrade that was passed on and not taken, a CONNECT refused: what the client has sent behind it is no request.
+    // Nor may it be one where we could not tell what was asked: our own 400 ends the connection, an upstream's does not.
     this.keepAlive =
       framing !== 'close' &&
       exchange.tunnel === null &&
+      exchange.method !== 'CONNECT' &&
+      (status !== 400 || exchange.reason === '') &&
       this.#head !== null &&
       this.#owner.mayKeepAlive(this.#continued)
     const head = writeResponseHead(status, headers, framing, {

@@ -21,6 +21,7 @@ export const PSEUDONYM = 'outrigger'
 /** How often a request may pass here: the one that would pass once more is a loop. */
 const PASSES = 10
 
+/** Compiles what the requests of a listener share. */
 export function compileHeaderPlan(role: Role, trustedProxies: readonly string[]): HeaderPlan {
   return { role, trust: compileTrust(trustedProxies), nextId: requestIds() }
 }

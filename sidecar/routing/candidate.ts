@@ -82,6 +82,7 @@ export class Candidate<T> {
   }
 }
 
+/** How many header and query conditions a route has: more of them rank first. */
 export function conditionCount(spec: MatchSpec): number {
   return spec.headers.length + spec.query.length
 }

@@ -13,6 +13,7 @@ export interface RouteExplanation {
   readonly why: string
 }
 
+/** What a lookup came to, and what each route says to it. */
 export interface LookupExplanation<T> {
   readonly result: Lookup<T>
   /** In the order written. */

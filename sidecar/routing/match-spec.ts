@@ -11,6 +11,7 @@ export interface MatchSpec {
   readonly priority: number
 }
 
+/** One path condition. */
 export type PathMatch =
   /** `/api`, without a final slash; `''` matches every path. */
   | { readonly kind: 'prefix'; readonly path: string }
@@ -25,6 +26,7 @@ export interface ValueMatch {
   readonly name: string
   readonly tests: readonly ValueTest[]
 }
+/** One test of a header or query value. */
 export type ValueTest =
   | { readonly kind: 'exact'; readonly value: string }
   | { readonly kind: 'prefix'; readonly value: string }

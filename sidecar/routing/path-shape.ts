@@ -17,6 +17,7 @@ export interface PathShape {
   readonly regex: string
 }
 
+/** Reads a path condition into its segments. */
 export function pathShape(match: PathMatch): PathShape {
   if (match.kind === 'regex')
     return { segments: leadingSegments(match.regex), places: ['regex'], params: [], regex: match.regex }

@@ -85,7 +85,15 @@ export class RouteTable<T> {
 
   /** Whether some request for this host could find a route: for a CONNECT, which names nothing else. */
   knowsHost(host: string, port: number): boolean {
-    const request: CanonicalRequest = { method: 'GET', scheme: 'http', host, port, path: '/', query: '', hasQuery: false }
+    const request: CanonicalRequest = {
+      method: 'GET',
+      scheme: 'http',
+      host,
+      port,
+      path: '/',
+      query: '',
+      hasQuery: false,
+    }
     return this.#triesOf(request).some(root => root !== this.#any || this.#anyUsed)
   }
 

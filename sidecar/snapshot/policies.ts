@@ -36,6 +36,7 @@ export interface TimeoutPolicy {
 export interface RetryPolicy {
   readonly count: number
 }
+/** What becomes of path and Host on the way upstream. */
 export interface RewritePolicy {
   /** Without a final slash, e.g. `/api`. */
   readonly stripPrefix: string | null

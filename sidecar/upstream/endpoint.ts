@@ -24,7 +24,8 @@ export class Endpoint {
   ) {
     this.address = address
     this.label = addressLabel(address)
-    const target = address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
+    const target =
+      address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
     this.pool = new Pool(target, settings, counters, buffers, wheel)
   }
 }

@@ -73,8 +73,7 @@ export class LiveState {
   endpoint(spec: UpstreamSpec, address: Address): Lease<Endpoint> {
     const lease = this.#registry.acquire(
       ['endpoint', spec.name, addressLabel(address)],
-      () =>
-        new Endpoint(address, spec.connection, this.recorder(spec.name), this.#buffers, this.#wheel),
+      () => new Endpoint(address, spec.connection, this.recorder(spec.name), this.#buffers, this.#wheel),
       endpoint => endpoint.pool.close(),
     )
     lease.value.pool.configure(spec.connection)

@@ -34,7 +34,10 @@ export class Upstream {
     this.recorder = live.recorder(spec.name)
     this.#load = live.load(spec.name)
     this.#balancer = live.balancer(spec.name, spec.loadBalance)
-    this.#sources = spec.endpoints.map(endpoint => ({ spec: endpoint, lease: live.resolver(endpoint.address) }))
+    this.#sources = spec.endpoints.map(endpoint => ({
+      spec: endpoint,
+      lease: live.resolver(endpoint.address),
+    }))
     for (const source of this.#sources) source.lease.value.watch(this.#onChange)
     this.#picker = this.#balancer.value.picker([])
     this.#rebuild()
@@ -60,7 +63,9 @@ export class Upstream {
 
   /** Whether an answer about its names is still outstanding, so that having no endpoint is no failure yet. */
   get resolving(): boolean {
-    return this.#sources.some(source => source.lease.value.addresses === null && source.lease.value.error === '')
+    return this.#sources.some(
+      source => source.lease.value.addresses === null && source.lease.value.error === '',
+    )
   }
 
   /** Chooses an endpoint, or says why there is none. */
@@ -147,7 +152,10 @@ export class Upstream {
       }
     }
     this.#endpoints = after
-    const candidates: Candidate[] = [...after.values()].map(one => ({ endpoint: one.lease.value, weight: one.weight }))
+    const candidates: Candidate[] = [...after.values()].map(one => ({
+      endpoint: one.lease.value,
+      weight: one.weight,
+    }))
     this.#picker = this.#balancer.value.picker(candidates)
     for (const gone of before.values()) gone.lease.release()
     if (!(after.size === 0 && this.resolving)) this.#admit()

@@ -64,6 +64,7 @@ export const routeSchema = section(
   },
   [...LATER_ACTIONS, ...LATER_POLICIES],
 )
+/** A route as it is written, after the schema has read it. */
 export type WrittenRoute = z.infer<typeof routeSchema>
 
 const trustedProxy = text(
@@ -144,4 +145,5 @@ export const listenerSchema = section(
   },
   ['tls', 'proxyProtocol', 'tunnel', ...LATER_ACTIONS, ...LATER_POLICIES],
 )
+/** A listener as it is written, after the schema has read it. */
 export type WrittenListener = z.infer<typeof listenerSchema>

@@ -9,6 +9,7 @@ import { Resolution } from './resolution.ts'
 import { SourceReader } from './sources.ts'
 import { validate } from './validate.ts'
 
+/** How a configuration is to be loaded. */
 export interface LoadOptions {
   /** The environment whose overlays are laid over, or undefined for none. */
   readonly env?: string | undefined

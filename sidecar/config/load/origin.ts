@@ -4,6 +4,7 @@ import type { SourcePlace } from '../resolved.ts'
 
 /** A map or a list of configuration values. */
 export type ConfigMap = Record<string, unknown>
+/** A map or list of a document, whose members have places. */
 export type Container = ConfigMap | unknown[]
 
 /** A file that was read: its name as the user gave it, its absolute path, its text. */

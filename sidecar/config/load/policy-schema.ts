@@ -205,4 +205,5 @@ export const policyShape = {
 }
 
 export const policiesSchema = section('defaults', policyShape, LATER_POLICIES)
+/** The policies of one level as they are written, after the schema has read them. */
 export type WrittenPolicies = z.infer<typeof policiesSchema>

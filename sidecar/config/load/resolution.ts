@@ -3,6 +3,7 @@ import type { SourcePlace } from '../resolved.ts'
 import { faultAt, pathText } from './fault.ts'
 import type { ConfigMap, Origins } from './origin.ts'
 
+/** The keys and indexes that lead to a value. */
 export type ConfigPath = readonly (string | number)[]
 
 /** What the steps of resolving share: where things were written, and what was found wrong. */

@@ -118,4 +118,5 @@ export const rootSchema = section(
   },
   ['authentication', 'authorization', 'consumers', 'plans', 'stores', 'filters', 'workers'],
 )
+/** A whole configuration as it is written, after the schema has read it. */
 export type WrittenConfig = z.infer<typeof rootSchema>

@@ -91,4 +91,5 @@ export const upstreamSchema = section(
   },
   ['discovery', 'healthCheck', 'outlierDetection', 'circuitBreaker', 'tls', 'proxyProtocol', 'protocol'],
 )
+/** An upstream as it is written, after the schema has read it. */
 export type WrittenUpstream = z.infer<typeof upstreamSchema>
