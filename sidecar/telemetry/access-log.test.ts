@@ -25,7 +25,7 @@ function logOf(settings: Partial<AccessLogSettings> = {}, random = () => 0) {
   return { log, lines }
 }
 
-const responder = { inform() {}, respond() {}, acceptConnect() {}, abort() {} }
+const responder = { inform() {}, respond() {}, limitBody() {}, acceptConnect() {}, abort() {} }
 
 function exchangeOf(headers: string[] = [], target = '/a?b=1', method = 'GET'): Exchange {
   return new Exchange({
