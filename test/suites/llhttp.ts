@@ -52,9 +52,20 @@ async function judge(tally: Tally, proxy: ProxyUnderTest, file: string, one: Llh
   const statuses = outcome.responses.slice(0, whole).map(({ status }) => status)
   const served = statuses.length === whole && statuses.every(status => status >= 200 && status < 300)
   if (outcome.malformed !== null || served) return tally.judge(name, outcome.malformed)
-  const reason = one.messages.map(message => refusedByDesign(message, one.bytes)).find(text => text !== null)
-  if (reason !== undefined && outcome.closed) return tally.setAside(reason)
+  const reason = one.messages.map(message => refusedByDesign(message, bytes)).find(text => text !== null)
+  if (reason !== undefined && (await isRefused(proxy, bytes, methods))) return tally.setAside(reason)
   tally.judge(name, `${whole} to be served, answered ${statuses.join(', ') || 'nothing'}`)
+}
+
+/** Whether the last thing that the bytes get is an error, an ambiguous one with the end of the connection. */
+async function isRefused(proxy: ProxyUnderTest, bytes: Buffer, methods: readonly string[]): Promise<boolean> {
+  const before = proxy.origin.whole
+  const { responses, closed, malformed } = await sendBytes(proxy.port, bytes, { methods })
+  const served = responses.filter(({ status }) => status < 400).length
+  const last = responses.at(-1)
+  if (malformed !== null || last === undefined || last.status < 400) return false
+  const saysSo = last.status !== 400 || last.headers['connection'] === 'close'
+  return closed && saysSo && proxy.origin.whole - before === served
 }
 
 /** Why Outrigger refuses a message that llhttp's parser accepts, or null. llhttp judges syntax, without a proxy's duties. */
@@ -70,6 +81,7 @@ function refusedByDesign(message: LlhttpMessage, bytes: Buffer): string | null {
   if (!/^[\w\-.~!$&'()*+,;=:@%/?[\]]*$/.test(target)) return 'characters that no URI has'
   if (/^transfer-encoding:(?!\s*chunked\s*$)/im.test(text)) return 'a transfer coding besides chunked'
   if (/\n[ \t]+\S[\s\S]*?\r\n\r\n/.test(text.slice(0, text.indexOf('\r\n\r\n') + 4))) return 'line folding'
+  if (/^host:\s*[\w.-]*=/im.test(text)) return 'a Host that is neither a name nor an address'
   if (/^upgrade:(?!\s*websocket\s*$)/im.test(text)) return 'an upgrade to something else than WebSocket'
   return null
 }
