@@ -7,6 +7,7 @@ import { Loader } from '../config/loader.ts'
 import type { ResolvedConfig } from '../config/resolved.ts'
 import { ConfigWatcher } from '../config/watch.ts'
 import type { Acceptor } from '../listener/acceptor.ts'
+import type { Generation } from '../snapshot/generation.ts'
 import { addressLabel } from '../upstream/endpoint.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -88,7 +89,7 @@ export class Outrigger {
     if (!result.ok) return { kind: 'configuration', text: formatConfigErrors(result.errors) }
     const failed = await this.#apply(result.config)
     if (failed !== null) return { kind: 'listen', text: cannotListen(failed) }
-    this.service.wheel.run()
+    this.service.wheel.run(error => this.service.fault(error))
     const admin = await this.#listenAdmin(result.config)
     if (typeof admin !== 'string') return { kind: 'listen', text: admin.text }
     this.#serving = true
@@ -120,6 +121,10 @@ export class Outrigger {
         this.#again = false
         await this.#reloadOnce()
       } while (this.#again)
+    } catch (error) {
+      // The loader compiled it all before: this is a bug, and no reason to stop serving.
+      this.#settings.metrics.reloaded(null)
+      this.#settings.log.error('reload failed: the last good configuration goes on', { error })
     } finally {
       this.#reloading = false
     }
@@ -162,18 +167,23 @@ export class Outrigger {
       generation.give()
       return opened
     }
-    this.service.holder.swap(generation)
+    const { holder } = this.service
+    const before = holder.current
+    before.take()
+    holder.swap(generation)
     this.#config = config
-    const gone = opened.commit()
+    for (const acceptor of opened.commit()) this.#retire(acceptor, before)
+    before.give()
     this.#configureTelemetry(config)
-    for (const acceptor of gone) {
-      const drain = new Drain(this.#drainParts([acceptor]), {
-        timeout: this.#drainTimeout(),
-        interactive: false,
-      })
-      void drain.run()
-    }
     return null
+  }
+
+  /** An address that is gone drains as all do on SIGTERM; what still comes in there finds its last configuration. */
+  #retire(acceptor: Acceptor, last: Generation): void {
+    const { holder } = this.service
+    holder.retire(acceptor.entry, last)
+    const settings = { timeout: this.#drainTimeout(), interactive: false }
+    void new Drain(this.#drainParts([acceptor]), settings).run().then(() => holder.restore(acceptor.entry))
   }
 
   #configureTelemetry(config: ResolvedConfig): void {

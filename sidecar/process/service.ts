@@ -49,13 +49,15 @@ export class Service {
   readonly live: LiveState
   readonly proxy: ProxyParts
   readonly acceptors: AcceptorParts
+  readonly #log: Log
 
   constructor(settings: ServiceSettings) {
     const { log, accessLog, metrics } = settings
+    this.#log = log
     this.clock = settings.clock ?? systemClock
     this.wheel = new TimerWheel(this.clock)
     this.budget = new MemoryBudget(memoryLimit())
-    this.buffers = new ReadBuffers(this.budget)
+    this.buffers = new ReadBuffers(this.budget, error => this.fault(error))
     this.holder = new Holder(new Generation(NOTHING, () => {}))
     this.live = new LiveState({
       registry: this.registry,
@@ -93,6 +95,11 @@ export class Service {
       trusts: (key, address) =>
         this.holder.current.snapshot.entries.get(key)?.listeners.some(one => one.trusts(address)) ?? false,
     }
+  }
+
+  /** A bug in a callback of the data path. Its connection is closed; the process goes on. */
+  fault(error: unknown): void {
+    this.#log.error('a bug in Outrigger closed a connection', { error })
   }
 }
 

@@ -14,7 +14,7 @@ import type { ProxyParts } from './parts.ts'
  * through the generation that it takes; gives it back in `done`, whatever happens in between.
  */
 export function handle(exchange: Exchange, parts: ProxyParts): void {
-  const generation = parts.holder.take()
+  const generation = parts.holder.take(exchange.entry)
   exchange.lease = generation
   exchange.onDone = parts.done
   parts.active++
@@ -30,7 +30,7 @@ export function handle(exchange: Exchange, parts: ProxyParts): void {
 /** What came is no request at all: it is answered, counted and logged like one. */
 export function refuse(exchange: Exchange, error: ProxyError, parts: ProxyParts): void {
   if (exchange.lease === null) {
-    exchange.lease = parts.holder.take()
+    exchange.lease = parts.holder.take(exchange.entry)
     exchange.onDone = parts.done
     parts.active++
   }

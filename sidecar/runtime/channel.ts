@@ -51,8 +51,8 @@ export class Channel {
     socket.on('error', error => {
       this.#code = errorCode(error)
     })
-    socket.on('end', () => this.owner?.onEnd())
-    socket.on('drain', () => this.owner?.onDrain())
+    socket.on('end', () => this.#tell(owner => owner.onEnd()))
+    socket.on('drain', () => this.#tell(owner => owner.onDrain()))
     socket.on('close', () => this.#onClose())
   }
 
@@ -101,7 +101,11 @@ export class Channel {
     const buffer = bytes as Buffer // it is the one that `nextBuffer` returned
     const owner = this.owner
     if (owner === null || this.#closed) return true
-    owner.onBytes(buffer, length)
+    try {
+      owner.onBytes(buffer, length)
+    } catch (error) {
+      this.#fault(error)
+    }
     if (buffer === this.buffers.shared) this.buffers.used(length)
     if (this.#paused) return false
     this.#turnBytes += length
@@ -110,6 +114,21 @@ export class Channel {
     this.#yielded = true
     setImmediate(this.#goOn)
     return false
+  }
+
+  /** A bug in whoever speaks over the channel: it costs this connection, and nobody else's. */
+  #fault(error: unknown): void {
+    this.socket.destroy()
+    this.buffers.fault(error)
+  }
+
+  #tell(call: (owner: ChannelOwner) => void): void {
+    if (this.owner === null) return
+    try {
+      call(this.owner)
+    } catch (error) {
+      this.#fault(error)
+    }
   }
 
   readonly #goOn = () => {
@@ -224,7 +243,11 @@ export class Channel {
     this.#lent.length = 0
     const owner = this.owner
     this.owner = null
-    owner?.onClose(this.#code)
+    try {
+      owner?.onClose(this.#code)
+    } catch (error) {
+      this.buffers.fault(error)
+    }
   }
 }
 

@@ -14,16 +14,26 @@ const KEEP_FREE = 64
 export class ReadBuffers {
   /** Valid until the callback that filled it returns. No part of it is ever stored. */
   readonly shared: Buffer
+  /** Told of an error that a channel's owner threw. It is a bug: it costs that connection, and not the process. */
+  readonly fault: (error: unknown) => void
   readonly #budget: MemoryBudget
   readonly #free: Buffer[] = []
   readonly #references = new Map<ArrayBufferLike, number>()
   readonly #poison: boolean
 
-  /** @param poison overwrite the shared buffer after each use, so that a test sees whoever kept a part of it */
-  constructor(budget: MemoryBudget, poison = process.env['OUTRIGGER_POISON'] === '1') {
+  /**
+   * @param fault told of what a channel's owner threw
+   * @param poison overwrite the shared buffer after each use, so that a test sees whoever kept a part of it
+   */
+  constructor(
+    budget: MemoryBudget,
+    fault: (error: unknown) => void = rethrow,
+    poison = process.env['OUTRIGGER_POISON'] === '1',
+  ) {
     // `allocUnsafeSlow`: a buffer with an ArrayBuffer of its own, which is what identifies it.
     this.shared = Buffer.allocUnsafeSlow(SIZE)
     this.#budget = budget
+    this.fault = fault
     this.#poison = poison
   }
 
@@ -68,4 +78,9 @@ export class ReadBuffers {
   used(length: number): void {
     if (this.#poison) this.shared.fill(0xdb, 0, length)
   }
+}
+
+/** Where nobody listens, a bug ends the process as any other would. */
+function rethrow(error: unknown): void {
+  throw error
 }

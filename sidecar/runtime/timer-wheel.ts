@@ -77,9 +77,18 @@ export class TimerWheel {
     if (timer.tick !== -1) this.#unlink(timer)
   }
 
-  /** Begins to tick on the real event loop. Does not keep the process alive. */
-  run(): void {
-    this.#interval ??= setInterval(() => this.advance(), TICK_MS).unref()
+  /**
+   * Begins to tick on the real event loop. Does not keep the process alive.
+   * @param fault told of what an owner threw: a bug, which must not end the process
+   */
+  run(fault: (error: unknown) => void): void {
+    this.#interval ??= setInterval(() => {
+      try {
+        this.advance()
+      } catch (error) {
+        fault(error)
+      }
+    }, TICK_MS).unref()
   }
 
   stop(): void {

@@ -4,6 +4,8 @@ import type { Generation } from './generation.ts'
 export class Holder {
   #current: Generation
   #older = 0
+  /** The last generation of each address that is gone and still drains. */
+  readonly #retired = new Map<string, Generation>()
 
   constructor(first: Generation) {
     this.#current = first
@@ -18,10 +20,29 @@ export class Holder {
     return this.#older
   }
 
-  /** Lends the serving generation to one request, which gives it back when it is over. */
-  take(): Generation {
-    this.#current.take()
-    return this.#current
+  /**
+   * Lends a generation to one request, which gives it back when it is over: the serving one, or, for an address that
+   * is gone and drains, the last that had it.
+   * @param entry the acceptor's key
+   */
+  take(entry: string): Generation {
+    const generation = this.#retired.size === 0 ? this.#current : (this.#retired.get(entry) ?? this.#current)
+    generation.take()
+    return generation
+  }
+
+  /** Keeps a generation for what still comes in at an address that the next ones do not have. */
+  retire(entry: string, generation: Generation): void {
+    this.restore(entry)
+    generation.take()
+    this.#retired.set(entry, generation)
+  }
+
+  /** The address has drained, or serves again. */
+  restore(entry: string): void {
+    const generation = this.#retired.get(entry)
+    this.#retired.delete(entry)
+    generation?.give()
   }
 
   /** From here on every request reads the next generation. */
