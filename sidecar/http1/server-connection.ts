@@ -17,6 +17,8 @@ import { type ResponseOwner, ServerResponse } from './server-response.ts'
 const DRAIN = 65_536
 /** How long a closing connection reads on, so that a client in the middle of writing still gets its answer. */
 const LINGER_MS = 2000
+/** How long a connection without any request is waited for when its listener drains. */
+const FIRST_REQUEST_MS = 500
 
 type Phase = 'head' | 'exchange' | 'closing' | 'closed'
 
@@ -63,7 +65,10 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
 
   /** Closes an idle connection, and a busy one once its response is out. */
   drain(): void {
-    if (this.idle) this.#close()
+    if (!this.idle) return
+    if (this.#age.requests > 0) this.#close()
+    // Just accepted: its first request is on its way, and nobody else will get it.
+    else this.#host.wheel.schedule(this.#timer, FIRST_REQUEST_MS)
   }
 
   /** Closes whatever is under way. */
