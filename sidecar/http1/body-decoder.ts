@@ -1,5 +1,6 @@
 import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
+import { isReserved } from '../exchange/reserved-names.ts'
 import { bytesOf, parseFieldLines } from './field-lines.ts'
 import { HeadCollector } from './head-collector.ts'
 import { TOKEN_LOWER } from './header-names.ts'
@@ -269,13 +270,19 @@ export class ChunkedDecoder {
           this.#refuse(`the field ${name} must not be a trailer`)
           return end
         }
-        if (!DROPPED.has(name)) kept.push(name, all[i + 1] as string)
+        if (!this.#drops(name)) kept.push(name, all[i + 1] as string)
       }
       if (kept.length > 0) this.trailers = kept
     }
     this.#state = FINISHED
     this.done = true
     return next
+  }
+
+  /** Of a request also what no client may say about itself, aliases with underscores included (rows 13 to 15). */
+  #drops(name: string): boolean {
+    if (DROPPED.has(name)) return true
+    return this.#side === 'request' && (name === 'x-request-id' || name.includes('_') || isReserved(name))
   }
 
   #refuse(detail: string): false {

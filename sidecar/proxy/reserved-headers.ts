@@ -1,3 +1,5 @@
+import { isReserved, RESERVED } from '../exchange/reserved-names.ts'
+
 /** What a field means to a proxy; a field without a meaning passes. */
 export type FieldRole =
   /** Ends at this connection, or is written anew by us or by the codec. */
@@ -34,44 +36,6 @@ export const HOP_BY_HOP: readonly string[] = Object.freeze([
   'te',
   'transfer-encoding',
   'upgrade',
-])
-
-/** Reserved names: what an upstream may take for the word of a proxy. */
-export const RESERVED: readonly string[] = Object.freeze([
-  'cf-connecting-ip',
-  'client-ip',
-  'fastly-client-ip',
-  'forwarded',
-  'remote-user',
-  'true-client-ip',
-  'x-anonymous-consumer',
-  'x-azure-clientip',
-  'x-cluster-client-ip',
-  'x-host',
-  'x-http-host-override',
-  'x-http-method',
-  'x-http-method-override',
-  'x-method-override',
-  'x-original-host',
-  'x-original-uri',
-  'x-original-url',
-  'x-real-ip',
-  'x-remote-user',
-  'x-rewrite-url',
-])
-
-/** Everything that begins with one of these is reserved as well. */
-export const RESERVED_PREFIXES: readonly string[] = Object.freeze([
-  'x-auth-request-',
-  'x-authenticated-',
-  'x-client-',
-  'x-consumer-',
-  'x-credential-',
-  'x-envoy-',
-  'x-forwarded-',
-  'x-spiffe-',
-  'x-ssl-',
-  'x-user-',
 ])
 
 /** Fields that a request may hold once (RFC 9110, RFC 6454). Host and content-length are counted by the parser. */
@@ -132,13 +96,11 @@ for (const name of [
 ] as const)
   ROLES.set(name, name)
 
-const PREFIX = new RegExp(`^(?:${RESERVED_PREFIXES.join('|')})`)
-
 /** What a field means, by its name in lower case. */
 export function fieldRole(name: string): FieldRole | null {
   const known = ROLES.get(name)
   if (known !== undefined) return known
-  return PREFIX.test(name) ? 'identity' : null
+  return isReserved(name) ? 'identity' : null
 }
 
 /** Whether a name with underscores is held to be free of meaning: it is one of the plain ones, which hold none. */

@@ -7,7 +7,8 @@ import { type HeaderList, headerValue, headerValues } from '../exchange/headers.
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { canonicalize } from '../routing/canonical-request.ts'
 import type { Role } from '../snapshot/policies.ts'
-import { HOP_BY_HOP, RESERVED, RESERVED_PREFIXES } from './reserved-headers.ts'
+import { RESERVED, RESERVED_PREFIXES } from '../exchange/reserved-names.ts'
+import { HOP_BY_HOP } from './reserved-headers.ts'
 import { compileTrust } from './trust.ts'
 import { type HeaderPlan, prepareUpstreamHeaders, responseHeaders } from './upstream-headers.ts'
 

@@ -5,8 +5,9 @@ import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { routeTo } from '../harness/configs.ts'
 import { InProcess } from '../harness/in-process.ts'
-import { RawUpstream, RecordingSink } from '../harness/raw-upstream.ts'
+import { RecordingSink } from '../harness/raw-upstream.ts'
 import { reasonOf } from '../harness/problem.ts'
+import { withSink, withUpstream } from '../harness/proxied.ts'
 
 const MIB = 1_048_576
 
@@ -77,9 +78,8 @@ for (const [what, path, framing, status, reason] of [
   })
 }
 
-test('row 5: a chunked body that grows too large on the way up', async () => {
-  const sink = await RecordingSink.listen()
-  const proxy = await InProcess.start(routeTo(sink.port, { route: 'requestSize: 64KiB' }))
+test('row 5: a chunked body that grows too large on the way up', async t => {
+  const { sink, proxy } = await withSink(t, { route: 'requestSize: 64KiB' })
   const head = 'POST /up HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n200000\r\n'
   const answers = await blockingPosts(proxy.port(), head, 2 * MIB, 10)
   for (const answer of answers) {
@@ -87,15 +87,10 @@ test('row 5: a chunked body that grows too large on the way up', async () => {
   }
   assert.equal(sink.requestsSeen().length, 0, 'the upstream never sees a request that looks complete')
   await proxy.serves()
-  await proxy.stop()
-  await sink.close()
 })
 
-test('row 5: the rest of a short body is read, and the connection works on', async () => {
-  const sink = await RecordingSink.listen()
-  const proxy = await InProcess.start(
-    routeTo(sink.port, { route: 'match: { path: /up }\nrequestSize: 1KiB' }),
-  )
+test('row 5: the rest of a short body is read, and the connection works on', async t => {
+  const { sink, proxy } = await withSink(t, { route: 'match: { path: /up }\nrequestSize: 1KiB' })
   for (const path of ['/nowhere', '/up']) {
     for (const length of [1, 5000, 65_536]) {
       if (path === '/up' && length < 1024) continue
@@ -115,13 +110,10 @@ test('row 5: the rest of a short body is read, and the connection works on', asy
     }
   }
   assert.equal(sink.requestsSeen().length, 0)
-  await proxy.stop()
-  await sink.close()
 })
 
-test('row 5: an upstream that answers before it has the body: the answer arrives, its connection is not reused', async () => {
-  const upstream = await RawUpstream.listen()
-  const proxy = await InProcess.start(routeTo(upstream.port))
+test('row 5: an upstream that answers before it has the body: the answer arrives, its connection is not reused', async t => {
+  const { upstream, proxy } = await withUpstream(t)
   const client = await proxy.connect()
   client.send('POST /up HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nsome')
   const first = await upstream.accept()
@@ -140,13 +132,10 @@ test('row 5: an upstream that answers before it has the body: the answer arrives
   await second.readUntil('\r\n\r\n')
   second.send('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
   assert.equal((await again).status, 200)
-  await proxy.stop()
-  await upstream.close()
 })
 
-test('row 5: the early answer of an upstream that then closes reaches the client', async () => {
-  const upstream = await RawUpstream.listen()
-  const proxy = await InProcess.start(routeTo(upstream.port))
+test('row 5: the early answer of an upstream that then closes reaches the client', async t => {
+  const { upstream, proxy } = await withUpstream(t)
   for (let i = 0; i < 20; i++) {
     const client = await proxy.connect()
     client.send('POST /up HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n')
@@ -161,8 +150,6 @@ test('row 5: the early answer of an upstream that then closes reaches the client
     client.destroy()
   }
   await proxy.serves()
-  await proxy.stop()
-  await upstream.close()
 })
 
 test('row 5: a client that never stops sending is cut after 2 s of the clock', async () => {

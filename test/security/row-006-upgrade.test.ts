@@ -4,6 +4,7 @@ import { routeTo } from '../harness/configs.ts'
 import { InProcess } from '../harness/in-process.ts'
 import { RawUpstream, RecordingSink } from '../harness/raw-upstream.ts'
 import { reasonOf } from '../harness/problem.ts'
+import { withSink } from '../harness/proxied.ts'
 import { turns } from '../harness/in-process.ts'
 
 const WS =
@@ -172,9 +173,8 @@ for (const [name, request] of [
   })
 }
 
-test('row 6: a websocket with a body, or by POST, is refused before the upstream hears of it', async () => {
-  const sink = await RecordingSink.listen()
-  const plain = await InProcess.start(routeTo(sink.port))
+test('row 6: a websocket with a body, or by POST, is refused before the upstream hears of it', async t => {
+  const { sink, proxy: plain } = await withSink(t)
   const fields = 'host: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n'
   for (const request of [
     `GET /ws HTTP/1.1\r\n${fields}content-length: 5\r\n\r\nhello`,
@@ -187,17 +187,12 @@ test('row 6: a websocket with a body, or by POST, is refused before the upstream
   }
   assert.equal(sink.connections.length, 0)
   await plain.serves()
-  await plain.stop()
-  await sink.close()
 })
 
-test('row 6: where the route does not allow it: 403', async () => {
-  const sink = await RecordingSink.listen()
-  const plain = await InProcess.start(routeTo(sink.port, { route: 'upgrade: off' }))
+test('row 6: where the route does not allow it: 403', async t => {
+  const { sink, proxy: plain } = await withSink(t, { route: 'upgrade: off' })
   const response = await plain.ask(WS)
   assert.equal(response.status, 403)
   assert.equal(reasonOf(response), 'upgrade_refused')
   assert.equal(sink.connections.length, 0)
-  await plain.stop()
-  await sink.close()
 })
