@@ -37,6 +37,7 @@ export class BodyWriter implements BodySink {
   #flushScheduled = false
   #blocked = false
   #active = false
+  #unsent = false
 
   constructor(channel: Channel, owner: BodyWriterOwner) {
     this.#channel = channel
@@ -48,11 +49,17 @@ export class BodyWriter implements BodySink {
     return this.#active
   }
 
+  /** Whether not even the head of the message is written yet. */
+  get unsent(): boolean {
+    return this.#unsent
+  }
+
   /** Begins a message with its head; the body follows by `pump`. */
   begin(head: string, framing: Framing): void {
     this.#active = true
     this.#framing = framing
     this.#held = head
+    this.#unsent = true
     this.#blocked = false
     this.sent = 0
   }
@@ -71,6 +78,7 @@ export class BodyWriter implements BodySink {
     if (this.#held === '') return
     const text = this.#held
     this.#held = ''
+    this.#unsent = false
     if (!this.#channel.write(text)) this.#block()
   }
 
@@ -146,6 +154,7 @@ export class BodyWriter implements BodySink {
     const chunked = this.#framing === 'chunked'
     const head = chunked ? this.#held + chunkHead(bytes.length) : this.#held
     this.#held = ''
+    this.#unsent = false
     if (head === '') {
       if (!channel.writeBytes(bytes, owned)) this.#block()
       return

@@ -2,9 +2,19 @@
 const LIMIT = 16_384
 const NOTHING = Buffer.alloc(0)
 
+/** Who reads them. */
+export interface CarriedOwner {
+  onCarried(): void
+}
+
 /** Bytes that came too early and wait for their turn: a pipelined request, or what a client sent before its tunnel stood. */
 export class CarriedBytes {
+  readonly #owner: CarriedOwner
   #bytes = NOTHING
+
+  constructor(owner: CarriedOwner) {
+    this.#owner = owner
+  }
 
   get empty(): boolean {
     return this.#bytes.length === 0
@@ -27,4 +37,13 @@ export class CarriedBytes {
     this.#bytes = NOTHING
     return bytes
   }
+
+  /** Has the owner read them in a turn of its own, so that other connections have theirs. */
+  later(): void {
+    setImmediate(tell, this.#owner)
+  }
+}
+
+function tell(owner: CarriedOwner): void {
+  owner.onCarried()
 }

@@ -2,18 +2,21 @@ import type { BodySource } from '../exchange/body.ts'
 import { Exchange, type Peer, type Responder } from '../exchange/exchange.ts'
 import type { RequestHead } from './message.ts'
 
-/** What an exchange gets from its connection. */
+/** What every exchange of a connection gets from it. */
 export interface ExchangeParts {
   readonly body: BodySource
   readonly responder: Responder
   readonly peer: Peer
   readonly entry: string
-  readonly connectHost: string | null
-  readonly startedAt: number
 }
 
 /** The exchange of a request head; of null, for what is answered without having been one. */
-export function openExchange(head: RequestHead | null, parts: ExchangeParts): Exchange {
+export function openExchange(
+  head: RequestHead | null,
+  parts: ExchangeParts,
+  connectHost: string | null,
+  startedAt: number,
+): Exchange {
   return new Exchange({
     method: head?.method ?? '',
     target: head?.target ?? '',
@@ -22,10 +25,10 @@ export function openExchange(head: RequestHead | null, parts: ExchangeParts): Ex
     body: parts.body,
     tunnel: head?.upgrade[0] ?? null,
     expectsContinue: head?.expectsContinue ?? false,
-    connectHost: parts.connectHost,
+    connectHost,
     peer: parts.peer,
     responder: parts.responder,
     entry: parts.entry,
-    startedAt: parts.startedAt,
+    startedAt,
   })
 }

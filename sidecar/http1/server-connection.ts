@@ -5,18 +5,16 @@ import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import { BodyReader, type BodyReaderOwner } from './body-reader.ts'
 import { ConnectionAge } from './connection-age.ts'
 import { ConnectionWatch } from './connection-watch.ts'
-import { HeadCollector } from './head-collector.ts'
-import { openExchange } from './open-exchange.ts'
-import { parseRequestHead } from './head-parser.ts'
+import { CarriedBytes, type CarriedOwner } from './carried-bytes.ts'
+import { breakOff, linger, LINGER_MS } from './lingering.ts'
 import type { RequestHead } from './message.ts'
-import { CarriedBytes } from './carried-bytes.ts'
+import { type ExchangeParts, openExchange } from './open-exchange.ts'
+import { RequestHeads } from './request-heads.ts'
 import type { ServerHost } from './server-host.ts'
 import { type ResponseOwner, ServerResponse } from './server-response.ts'
 
 /** A rest of a request body up to this length is read to keep the connection; a longer one closes it. */
 const DRAIN = 65_536
-/** How long a closing connection reads on, so that a client in the middle of writing still gets its answer. */
-const LINGER_MS = 2000
 /** How long a connection without any request is waited for when its listener drains. */
 const FIRST_REQUEST_MS = 500
 
@@ -28,11 +26,13 @@ const NO_BYTES = Buffer.alloc(0)
  * One client connection speaking HTTP/1.1 (RFC 9112): reads requests one at a time, in order, and writes each
  * response before it reads the next request. Also an upgraded tunnel, and the inside of a CONNECT.
  */
-export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwner, ResponseOwner {
+export class ServerConnection
+  implements ChannelOwner, TimerOwner, BodyReaderOwner, ResponseOwner, CarriedOwner
+{
   readonly #channel: Channel
   readonly #host: ServerHost<ServerConnection>
-  readonly #peer: Peer
-  readonly #collector = new HeadCollector('request')
+  readonly #parts: ExchangeParts
+  readonly #heads = new RequestHeads()
   readonly #reader: BodyReader
   readonly #response: ServerResponse
   readonly #timer = new Timer(this)
@@ -42,16 +42,16 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
   #exchange: Exchange | null = null
   #head: RequestHead | null = null
   /** What came behind a request while its response is awaited. */
-  readonly #carry = new CarriedBytes()
+  readonly #carry = new CarriedBytes(this)
   #ended = false
   #connectHost: string | null = null
 
   constructor(channel: Channel, peer: Peer, host: ServerHost<ServerConnection>) {
     this.#channel = channel
     this.#host = host
-    this.#peer = peer
     this.#reader = new BodyReader(channel, 'request', this)
     this.#response = new ServerResponse(channel, host, this)
+    this.#parts = { body: this.#reader, responder: this.#response, peer, entry: host.entry }
     this.#age = new ConnectionAge(host.wheel.now(), host.clocks.age)
     channel.owner = this
     host.wheel.schedule(this.#timer, host.clocks.head)
@@ -60,7 +60,7 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
 
   /** Whether no request is under way: such a connection may be closed by a drain. */
   get idle(): boolean {
-    return this.#phase === 'head' && !this.#collector.partial
+    return this.#phase === 'head' && !this.#heads.partial
   }
 
   /** Closes an idle connection, and a busy one once its response is out. */
@@ -107,7 +107,7 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
   onClose(code: string): void {
     this.#phase = 'closed'
     this.#host.wheel.remove(this.#timer)
-    this.#collector.reset()
+    this.#heads.reset()
     const error = new ProxyError('client_gone', '', { cause: code })
     this.#reader.fail(error)
     this.#response.writer.drop(error)
@@ -116,23 +116,16 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
   }
 
   #readHead(buffer: Buffer, start: number, end: number): void {
-    const result = this.#collector.push(buffer, start, end, this.#host.limits)
-    if (result === 'more') {
+    const head = this.#heads.read(buffer, start, end, this.#host.limits)
+    if (head === null) {
       // From its first byte a head has its own time, whatever was left of the idle time.
-      if (!this.#watch.inHead) {
-        this.#watch.inHead = true
-        this.#host.wheel.schedule(this.#timer, this.#host.clocks.head)
-      }
+      if (!this.#watch.inHead) this.#host.wheel.schedule(this.#timer, this.#host.clocks.head)
+      this.#watch.inHead = true
       return
     }
     this.#watch.inHead = false
-    if (result === 'refused') {
-      this.#refuse(this.#collector.error)
-      return
-    }
-    const head = parseRequestHead(this.#collector.text, this.#host.limits)
     if (head instanceof ProxyError) this.#refuse(head)
-    else this.#begin(head, buffer, this.#collector.next, end)
+    else this.#begin(head, buffer, this.#heads.next, end)
   }
 
   #begin(head: RequestHead, buffer: Buffer, start: number, end: number): void {
@@ -159,14 +152,7 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
     this.#phase = 'exchange'
     wheel.schedule(this.#timer, Infinity)
     this.#response.begin(head)
-    const exchange = openExchange(head, {
-      body: this.#reader,
-      responder: this.#response,
-      peer: this.#peer,
-      entry: this.#host.entry,
-      connectHost: this.#connectHost,
-      startedAt: wheel.now(),
-    })
+    const exchange = openExchange(head, this.#parts, this.#connectHost, wheel.now())
     this.#exchange = exchange
     this.#response.attach(exchange)
     return exchange
@@ -176,12 +162,11 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
   #carryOn(buffer: Buffer, start: number, end: number): void {
     if (this.#phase === 'closing' || this.#phase === 'closed') return
     this.#carry.add(buffer, start, end)
-    if (this.#phase !== 'exchange') setImmediate(readCarried, this)
+    if (this.#phase !== 'exchange') this.#carry.later()
     if (this.#carry.full) this.#channel.pause()
   }
 
-  /** Reads the request that came with the one before. In a turn of its own, so that others have theirs. */
-  readCarried(): void {
+  onCarried(): void {
     if (this.#phase !== 'head' || this.#carry.empty) return
     const carry = this.#carry.take()
     this.#channel.resume()
@@ -192,7 +177,9 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
   mayKeepAlive(continued: boolean): boolean {
     const head = this.#head
     const host = this.#host
-    if (head === null || !head.keepAlive || host.draining || this.#ended) return false
+    if (head === null || !head.keepAlive || host.draining) return false
+    // A client that has closed its side is answered what it had asked by then, and nothing else.
+    if (this.#ended && this.#carry.empty) return false
     if (this.#age.spent(host.wheel.now(), host.limits.requestsPerConnection)) return false
     if (this.#reader.complete || this.#reader.started) return true
     // Nobody will read the rest of the body but we. A client that waits for 100 may never send it.
@@ -274,12 +261,12 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
     this.#finish(null)
     if (this.#phase !== 'exchange') return
     this.#head = null
-    this.#collector.reset()
+    this.#heads.reset()
     this.#phase = 'head'
     this.#watch.reset()
     if (!this.#carry.empty) {
       this.#channel.resume()
-      setImmediate(readCarried, this)
+      this.#carry.later()
       return
     }
     if (this.#ended || this.#host.draining) {
@@ -295,30 +282,21 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
     if (this.#phase === 'closing' || this.#phase === 'closed') return
     this.#phase = 'closing'
     this.#carry.take()
-    if (this.#ended && this.#channel.backlog === 0) {
-      this.#channel.end()
-      this.#channel.destroy()
-      return
-    }
-    this.#channel.end()
-    this.#channel.settle()
-    this.#channel.resume()
+    if (!linger(this.#channel, this.#ended)) return
     this.#watch.reset()
-    this.#host.wheel.schedule(this.#timer, LINGER_MS)
+    this.#beginWatch(LINGER_MS)
   }
 
   /** Ends the connection so that what was written cannot be taken for a whole. */
   #break(): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closing'
-    // Without a length and without chunks a plain end would look like the body's.
-    if (this.#response.endsWithConnection) this.#channel.reset()
-    else this.#channel.destroy()
+    breakOff(this.#channel, this.#response.endsWithConnection)
   }
 
   onTimer(): void {
     if (this.#phase === 'head') {
-      if (this.#collector.partial) this.#refuse(new ProxyError('request_timeout'))
+      if (this.#heads.partial) this.#refuse(new ProxyError('request_timeout'))
       else this.#close()
       return
     }
@@ -349,8 +327,4 @@ export class ServerConnection implements ChannelOwner, TimerOwner, BodyReaderOwn
   #beginWatch(delay = ConnectionWatch.INTERVAL): void {
     this.#host.wheel.schedule(this.#timer, delay)
   }
-}
-
-function readCarried(connection: ServerConnection): void {
-  connection.readCarried()
 }

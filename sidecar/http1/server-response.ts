@@ -7,10 +7,12 @@ import { BodyWriter, type BodyWriterOwner } from './body-writer.ts'
 import { writeResponseHead } from './head-writer.ts'
 import type { Framing, RequestHead } from './message.ts'
 
-/** The clocks of the way back. */
-export interface ResponseClocks {
+/** What the way back needs of where the connection came in. */
+export interface ResponseHost {
   readonly date: { readonly value: string }
   readonly wheel: { now(): number }
+  /** Answers in place of a response that broke before a byte of it was written. */
+  refuse(exchange: Exchange, error: ProxyError): void
 }
 
 /** What the way back needs of its connection. */
@@ -41,15 +43,15 @@ export class ServerResponse implements Responder, BodyWriterOwner {
   keepAlive = false
   tunnelling = false
   readonly #channel: Channel
-  readonly #clocks: ResponseClocks
+  readonly #host: ResponseHost
   readonly #owner: ResponseOwner
   #exchange: Exchange | null = null
   #head: RequestHead | null = null
   #continued = false
 
-  constructor(channel: Channel, clocks: ResponseClocks, owner: ResponseOwner) {
+  constructor(channel: Channel, host: ResponseHost, owner: ResponseOwner) {
     this.#channel = channel
-    this.#clocks = clocks
+    this.#host = host
     this.#owner = owner
     this.writer = new BodyWriter(channel, this)
   }
@@ -91,7 +93,7 @@ export class ServerResponse implements Responder, BodyWriterOwner {
     }
     this.responded = true
     exchange.status = status
-    exchange.firstByteAfter = this.#clocks.wheel.now() - exchange.startedAt
+    exchange.firstByteAfter = this.#host.wheel.now() - exchange.startedAt
     if (status === 101) {
       this.#respondTunnel(headers, body)
       return
@@ -108,7 +110,7 @@ export class ServerResponse implements Responder, BodyWriterOwner {
       this.#head !== null &&
       this.#owner.mayKeepAlive(this.#continued)
     const head = writeResponseHead(status, headers, framing, {
-      date: hasHeader(headers, 'date') ? null : this.#clocks.date.value,
+      date: hasHeader(headers, 'date') ? null : this.#host.date.value,
       connection: this.keepAlive ? (http11 ? null : 'keep-alive') : 'close',
       // What a GET would have had; 204 never has a length.
       length: framing === 'none' && status !== 204 && typeof body.length === 'number' ? body.length : null,
@@ -140,6 +142,14 @@ export class ServerResponse implements Responder, BodyWriterOwner {
   }
 
   onMessageBroken(error: ProxyError | null): void {
+    const exchange = this.#exchange
+    if (error !== null && exchange !== null && this.writer.unsent && !this.tunnelling) {
+      // The body broke in the read that brought its head. The client has seen nothing, so it can still hear why.
+      this.responded = false
+      exchange.status = 0
+      this.#host.refuse(exchange, error)
+      return
+    }
     this.#owner.onResponseBroken(error ?? new ProxyError('internal'))
   }
 

@@ -132,7 +132,7 @@ test('row 8: responses to HEAD, 204 and 304 with a body behind them', async () =
   }
 })
 
-test(`row 8: ${RESPONSE_CASES.length} responses of the corpus: what is refused there is 502 or an abort here`, async () => {
+test(`row 8: ${RESPONSE_CASES.length} responses of the corpus: what is refused there is 502 here`, async () => {
   for (const { name, method, bytes, want } of RESPONSE_CASES) {
     // The limit of a service's heads is larger than that of the corpus.
     if (name === 'a head beyond the limit') continue
@@ -143,10 +143,9 @@ test(`row 8: ${RESPONSE_CASES.length} responses of the corpus: what is refused t
     server.send(bytes)
     server.half()
     const response = await client.readResponse({ method })
-    if (want === 'refused') {
-      const whole = response.status !== 502 && response.complete && response.framing !== 'close'
-      assert.ok(!whole, `${name}: ${response.status} ${response.body.toString().slice(0, 50)}`)
-    }
+    // Head and fault come in one read: nothing of it was passed on, so there is an answer.
+    if (want === 'refused') assert.equal(response.status, 502, name)
+    else assert.ok(response.status < 400, name)
     client.destroy()
     server.destroy()
   }
