@@ -93,12 +93,12 @@ function resolveAction(
   if (body !== undefined && (status === 204 || status === 304)) {
     resolution.fault([...path, 'respond', 'body'], `a response of status ${status} has no body`)
   }
-  if (body === undefined || typeof body === 'string')
-    return { kind: 'respond', status, headers, body: body ?? '' }
-  const typed = Object.hasOwn(headers, 'content-type')
-    ? headers
-    : { 'content-type': 'application/json', ...headers }
-  return { kind: 'respond', status, headers: typed, body: JSON.stringify(body) }
+  if (body === undefined || body === '') return { kind: 'respond', status, headers, body: '' }
+  const isText = typeof body === 'string'
+  // A body without a type would be guessed at by browsers.
+  const type = isText ? 'text/plain; charset=utf-8' : 'application/json'
+  const typed = Object.hasOwn(headers, 'content-type') ? headers : { 'content-type': type, ...headers }
+  return { kind: 'respond', status, headers: typed, body: isText ? body : JSON.stringify(body) }
 }
 
 /** Reports a name that no upstream has. */
