@@ -13,6 +13,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Another program than Outrigger's own, for the test of this class. */
   readonly entry?: string
+  /** How many files it may have open, where `sh` can say so. */
+  readonly descriptors?: number
   /** Files beside `sidecar.yaml` in the configuration folder, by name. */
   readonly files?: Readonly<Record<string, string>>
 }
@@ -63,7 +65,12 @@ export class Outrigger {
     this.folder = folder
     const entry = options.entry ?? path.join(ROOT, 'sidecar', 'main.ts')
     const args = [...v8Flags(), entry, 'run', '-c', folder, ...(options.args ?? [])]
-    this.#child = spawn(process.execPath, args, {
+    const { descriptors } = options
+    const [program, all] =
+      descriptors === undefined
+        ? [process.execPath, args]
+        : ['/bin/sh', ['-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, process.execPath, ...args]]
+    this.#child = spawn(program, all, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...options.env },
     })
