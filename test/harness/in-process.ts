@@ -82,7 +82,7 @@ export class InProcess {
   static async start(yaml: string, options: InProcessOptions = {}): Promise<InProcess> {
     const started = new InProcess(options)
     await started.apply(yaml)
-    if (options.clock === undefined) started.service.wheel.run(error => this.service.fault(error))
+    if (options.clock === undefined) started.service.wheel.run(error => started.service.fault(error))
     else options.clock.drive(started.service.wheel)
     return started
   }
