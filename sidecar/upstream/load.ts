@@ -7,4 +7,6 @@ export interface UpstreamWaiter {
 export class UpstreamLoad {
   inFlight = 0
   readonly waiting: UpstreamWaiter[] = []
+  /** Whether waiters are being let in at this moment. */
+  admitting = false
 }

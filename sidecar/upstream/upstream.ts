@@ -129,10 +129,17 @@ export class Upstream {
 
   #admit(): void {
     const load = this.#load.value
-    while (load.waiting.length > 0 && load.inFlight < this.spec.limits.inFlight) {
-      const waiter = load.waiting.shift()
-      load.inFlight++
-      waiter?.onRoom()
+    // One that leaves while it is let in makes room that the loop below sees: no recursion, however many wait.
+    if (load.admitting) return
+    load.admitting = true
+    try {
+      while (load.waiting.length > 0 && load.inFlight < this.spec.limits.inFlight) {
+        const waiter = load.waiting.shift()
+        load.inFlight++
+        waiter?.onRoom()
+      }
+    } finally {
+      load.admitting = false
     }
   }
 

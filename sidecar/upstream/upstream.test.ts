@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ProxyError } from '../exchange/proxy-error.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { MemoryBudget } from '../runtime/memory-budget.ts'
+import { ReadBuffers } from '../runtime/read-buffers.ts'
+import { Registry } from '../runtime/registry.ts'
+import { TimerWheel } from '../runtime/timer-wheel.ts'
+import type { UpstreamRecorder } from '../telemetry/recorder.ts'
+import { type Lookup, LookupQueue } from './discovery/dns.ts'
+import { LiveState } from './live-state.ts'
+import type { UpstreamWaiter } from './load.ts'
+import type { UpstreamSpec } from './upstream-spec.ts'
+import { Upstream } from './upstream.ts'
+
+const tcp = (host: string, port = 80, weight = 1): UpstreamSpec['endpoints'][number] => ({
+  address: { kind: 'tcp', host, port },
+  weight,
+})
+
+function spec(more: Partial<UpstreamSpec> = {}): UpstreamSpec {
+  return {
+    name: 'app',
+    endpoints: [tcp('10.0.0.1')],
+    authority: 'app',
+    basePath: '',
+    loadBalance: 'round-robin',
+    limits: { inFlight: 2, pending: 2 },
+    connection: { connect: 1000, keepAlive: 1000 },
+    ...more,
+  }
+}
+
+function setUp() {
+  const registry = new Registry()
+  const asked: Parameters<Lookup>[1][] = []
+  const ticks = new Set<() => void>()
+  const recorder = {
+    requests: 0,
+    retries: 0,
+    reuseRaces: 0,
+    connectsOpened: 0,
+    connectsFailed: 0,
+    timeouts: 0,
+    pendingRefused: 0,
+  } satisfies UpstreamRecorder
+  const live = new LiveState({
+    registry,
+    wheel: new TimerWheel(systemClock),
+    buffers: new ReadBuffers(new MemoryBudget(1e6)),
+    lookups: new LookupQueue((_name, done) => asked.push(done)),
+    every: (_milliseconds, call) => {
+      ticks.add(call)
+      return { stop: () => ticks.delete(call) }
+    },
+    random: () => 0.5,
+    recorder: () => recorder,
+  })
+  return {
+    live,
+    registry,
+    recorder,
+    answer: (...addresses: string[]) => asked.shift()?.(null, addresses),
+    fail: () => asked.shift()?.(Object.assign(new Error('x'), { code: 'ENOTFOUND' }), []),
+    tick: () => ticks.forEach(call => call()),
+  }
+}
+
+/** Counts how often it was let in. */
+class Waiter implements UpstreamWaiter {
+  entered = 0
+  readonly #then: () => void
+  constructor(then: () => void = () => {}) {
+    this.#then = then
+  }
+  onRoom(): void {
+    this.entered++
+    this.#then()
+  }
+}
+
+test('lets in as many as may be in flight, has as many wait, and refuses the rest', () => {
+  const { live, registry, recorder } = setUp()
+  const upstream = new Upstream(spec(), live)
+  const waiters = Array.from({ length: 5 }, () => new Waiter())
+  const answers = waiters.map(waiter => upstream.enter(waiter))
+  assert.deepEqual(answers.slice(0, 4), [true, true, false, false])
+  const refused = answers[4]
+  assert.ok(refused instanceof ProxyError)
+  assert.equal(refused.reason, 'upstream_overloaded')
+  assert.equal(refused.repeatable, 'never_processed')
+  assert.equal(recorder.pendingRefused, 1)
+  assert.deepEqual([upstream.load.inFlight, upstream.load.waiting.length], [2, 2])
+  // In the order in which they came; `enter` answered the first two itself.
+  upstream.leave()
+  assert.deepEqual(
+    waiters.map(waiter => waiter.entered),
+    [0, 0, 1, 0, 0],
+  )
+  assert.deepEqual([upstream.load.inFlight, upstream.load.waiting.length], [2, 1])
+  for (let i = 0; i < 3; i++) upstream.leave()
+  assert.equal(waiters[3]?.entered, 1)
+  assert.deepEqual([upstream.load.inFlight, upstream.load.waiting.length], [0, 0])
+  upstream.release()
+  assert.equal(registry.size, 0)
+})
+
+test('one that gave up is not let in, and leaves its place to the next', () => {
+  const { live, registry } = setUp()
+  const upstream = new Upstream(spec({ limits: { inFlight: 1, pending: 2 } }), live)
+  const [gone, next] = [new Waiter(), new Waiter()]
+  upstream.enter(new Waiter())
+  upstream.enter(gone)
+  upstream.enter(next)
+  upstream.withdraw(gone)
+  upstream.withdraw(gone)
+  upstream.leave()
+  assert.deepEqual([gone.entered, next.entered], [0, 1])
+  upstream.leave()
+  upstream.release()
+  assert.equal(registry.size, 0)
+})
+
+test('waiters that all leave as soon as they are let in are let in one after the other, however many there are', () => {
+  const { live, registry, fail } = setUp()
+  const waiters = 20_000
+  const upstream = new Upstream(
+    spec({ endpoints: [tcp('app.example')], limits: { inFlight: 10, pending: waiters } }),
+    live,
+  )
+  const all = Array.from({ length: waiters }, () => new Waiter(() => upstream.leave()))
+  for (const waiter of all) assert.equal(upstream.enter(waiter), false)
+  fail()
+  assert.ok(all.every(waiter => waiter.entered === 1))
+  assert.deepEqual([upstream.load.inFlight, upstream.load.waiting.length], [0, 0])
+  upstream.release()
+  assert.equal(registry.size, 0)
+})
+
+test('what is in flight is counted over all generations, by the limits of each', () => {
+  const { live, registry } = setUp()
+  const before = new Upstream(spec(), live)
+  before.enter(new Waiter())
+  before.enter(new Waiter())
+  const after = new Upstream(spec({ limits: { inFlight: 3, pending: 0 } }), live)
+  assert.equal(after.enter(new Waiter()), true)
+  assert.ok(after.enter(new Waiter()) instanceof ProxyError)
+  assert.equal(after.load.inFlight, 3)
+  before.leave()
+  before.leave()
+  before.release()
+  assert.ok(registry.size > 0)
+  after.leave()
+  after.release()
+  assert.equal(registry.size, 0)
+})
+
+test('an endpoint that both generations have is one endpoint with one pool; one that only the old has ends with it', () => {
+  const { live, registry } = setUp()
+  const before = new Upstream(spec({ endpoints: [tcp('10.0.0.1'), tcp('10.0.0.2')] }), live)
+  const after = new Upstream(spec({ endpoints: [tcp('10.0.0.2'), tcp('10.0.0.3')] }), live)
+  assert.equal(before.endpoints[1], after.endpoints[0])
+  const keys = (): string[] => registry.keys().filter(key => key.includes('endpoint'))
+  assert.equal(keys().length, 3)
+  before.release()
+  assert.equal(keys().length, 2)
+  after.release()
+  assert.equal(registry.size, 0)
+})
+
+test('waits for the first answer about its name, and gives up when it failed', () => {
+  const { live, registry, answer, fail, tick } = setUp()
+  const upstream = new Upstream(spec({ endpoints: [tcp('app.example', 8080)] }), live)
+  const waiter = new Waiter()
+  assert.ok(upstream.resolving)
+  assert.equal(upstream.enter(waiter), false)
+  fail()
+  assert.equal(waiter.entered, 1)
+  const error = upstream.pick(null)
+  assert.ok(error instanceof ProxyError)
+  assert.equal(error.reason, 'upstream_unresolved')
+  assert.equal(error.cause, 'app.example:8080: ENOTFOUND')
+  upstream.leave()
+  tick()
+  answer('10.0.0.9', '::1')
+  assert.deepEqual(upstream.endpoints.map(one => one.label).toSorted(), ['10.0.0.9:8080', '[::1]:8080'])
+  upstream.release()
+  assert.equal(registry.size, 0)
+})
+
+test('a changed answer keeps the endpoints that stay, and one address from two names is one endpoint', () => {
+  const { live, registry, answer, tick } = setUp()
+  const upstream = new Upstream(spec({ endpoints: [tcp('a.example'), tcp('b.example')] }), live)
+  answer('10.0.0.1', '10.0.0.2')
+  answer('10.0.0.2', '10.0.0.3')
+  assert.deepEqual(
+    upstream.endpoints.map(one => one.label),
+    ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'],
+  )
+  const stays = upstream.endpoints[1]
+  tick()
+  answer('10.0.0.4')
+  answer('10.0.0.2')
+  assert.deepEqual(upstream.endpoints.map(one => one.label).toSorted(), ['10.0.0.2:80', '10.0.0.4:80'])
+  assert.ok(upstream.endpoints.includes(stays as NonNullable<typeof stays>))
+  for (let i = 0; i < 10; i++) {
+    const picked = upstream.pick(null)
+    assert.ok(!(picked instanceof ProxyError) && /\.[24]:80$/.test(picked.label))
+  }
+  upstream.release()
+  assert.equal(registry.size, 0)
+})
