@@ -20,8 +20,8 @@ export class ServerSocket {
   readonly #socket: Duplex
   readonly #onFrame: (frame: Frame, socket: ServerSocket) => void
   #bytes = Buffer.alloc(0)
-  /** Whether the other side ended, by a close frame or without one. */
-  ended = false
+  /** Resolves when the connection is gone, however it ended. */
+  readonly closed: Promise<void>
 
   constructor(
     request: http.IncomingMessage,
@@ -32,11 +32,10 @@ export class ServerSocket {
     this.#socket = socket
     this.#onFrame = onFrame
     socket.on('data', (bytes: Buffer) => this.#read(bytes))
-    socket.on('end', () => {
-      this.ended = true
-      socket.end()
-    })
-    socket.on('error', () => (this.ended = true))
+    socket.on('end', () => socket.end())
+    // A reset is one way to end; `close` follows.
+    socket.on('error', () => {})
+    this.closed = new Promise(resolve => socket.once('close', () => resolve()))
   }
 
   /** Sends one unmasked frame. */
