@@ -20,8 +20,6 @@ const FIRST_REQUEST_MS = 500
 
 type Phase = 'head' | 'exchange' | 'closing' | 'closed'
 
-const NO_BYTES = Buffer.alloc(0)
-
 /**
  * One client connection speaking HTTP/1.1 (RFC 9112): reads requests one at a time, in order, and writes each
  * response before it reads the next request. Also an upgraded tunnel, and the inside of a CONNECT.
@@ -130,8 +128,11 @@ export class ServerConnection
 
   #begin(head: RequestHead, buffer: Buffer, start: number, end: number): void {
     this.#age.requests++
-    this.#reader.begin(head.framing, buffer, start, end)
+    // What stands behind a head without a body is the next request's.
+    const bodyEnd = head.framing === 'none' || head.framing === 0 ? start : end
+    this.#reader.begin(head.framing, buffer, start, bodyEnd)
     const exchange = this.#open(head)
+    if (bodyEnd < end) this.#carryOn(buffer, bodyEnd, end)
     if (head.framing !== 'none') this.#beginWatch()
     this.#host.handle(exchange)
     // The exchange may already be over when this returns. A connection that closes reads on, whatever still comes.
@@ -142,7 +143,7 @@ export class ServerConnection
 
   /** What came is no request: it is answered all the same, and nothing more is read as one. */
   #refuse(error: ProxyError): void {
-    this.#reader.begin('none', NO_BYTES, 0, 0)
+    this.#reader.begin('none', Buffer.alloc(0), 0, 0)
     this.#host.refuse(this.#open(null), error)
   }
 
@@ -269,10 +270,7 @@ export class ServerConnection
       this.#carry.later()
       return
     }
-    if (this.#ended || this.#host.draining) {
-      this.#close()
-      return
-    }
+    if (this.#ended || this.#host.draining) return this.#close()
     this.#host.wheel.schedule(this.#timer, this.#host.clocks.keepAlive)
     this.#channel.resume()
   }

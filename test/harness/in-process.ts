@@ -52,12 +52,14 @@ export class InProcess {
   readonly #listeners: Listeners
   readonly #stepped: SteppedClock | null
   readonly #output: Captured
+  readonly #metrics: Metrics
 
   private constructor(options: InProcessOptions) {
     const clock: Clock = options.clock ?? systemClock
     this.#stepped = options.clock ?? null
     this.#output = new Captured()
     const metrics = new Metrics(clock, { version: '0', node: process.versions.node })
+    this.#metrics = metrics
     const settings = { service: 'test', format: 'json', percent: 100 } as const
     this.service = new Service({
       log: new ProcessLog(this.#output.errors, 'json', 'info', clock),
@@ -148,6 +150,15 @@ export class InProcess {
   /** The access log so far. */
   get access(): AccessLine[] {
     return this.#output.lines(this.#output.access, 'access') as unknown as AccessLine[] // our own log's fields
+  }
+
+  /** What a scrape shows. */
+  async metrics(): Promise<string> {
+    let text = ''
+    await this.#metrics.render(chunk => {
+      text += chunk
+    })
+    return text
   }
 
   /** The process log so far. */
