@@ -274,6 +274,18 @@ describe('what is named exists', () => {
     )
   })
 
+  test('docs/dependencies.md: no script runs at an install, and the lock file has integrity and no addresses', () => {
+    assert.match(read('.npmrc'), /^ignore-scripts=true$/m)
+    // It is npm's own format.
+    const lock = JSON.parse(read('package-lock.json')) as {
+      packages: Record<string, Record<string, unknown>>
+    }
+    for (const [name, entry] of Object.entries(lock.packages)) {
+      assert.ok(name === '' || 'integrity' in entry, name)
+      assert.ok(!('resolved' in entry), name)
+    }
+  })
+
   test('docs/operations.md: every metric and every field of the access log, and no other', () => {
     const page = read('docs/operations.md')
     const sources = globSync('sidecar/telemetry/*.ts', { cwd: ROOT, exclude: ['**/*.test.ts'] })
