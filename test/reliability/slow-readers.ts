@@ -80,7 +80,8 @@ export async function readSlowly(options: {
     for (const reader of readers) reader.destroy()
     // The upstream hears that nobody reads any more.
     const gone = performance.now() + 5000
-    while (open > 0 && performance.now() < gone) await pause(20)
+    const closed = (): boolean => open === 0
+    while (!closed() && performance.now() < gone) await pause(20)
     assert.equal(open, 0)
     assert.equal((await quick.ask('GET /small HTTP/1.1\r\nhost: a\r\n\r\n')).status, 200)
     quick.destroy()
