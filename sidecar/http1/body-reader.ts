@@ -125,8 +125,9 @@ export class BodyReader implements BodySource {
     this.#state = 'flowing'
     this.#sink = sink
     this.#channel.stream()
+    // First, so that a taker which wants no more after what is there can stop it.
+    this.#channel.resume()
     this.#passPending()
-    if (this.#state === 'flowing') this.#channel.resume()
   }
 
   resume(): void {
