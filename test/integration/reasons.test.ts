@@ -1,0 +1,242 @@
+// Every reason of the catalogue is produced over a socket: status, problem+json, and the reason in body and log. A new
+// reason does not compile here before it has a case, or a line that says why it can have none.
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { REASONS, type Reason } from '../../sidecar/exchange/proxy-error.ts'
+import { routeTo } from '../harness/configs.ts'
+import { DeafUpstream } from '../harness/deaf-upstream.ts'
+import { InProcess, turns } from '../harness/in-process.ts'
+import { reasonOf } from '../harness/problem.ts'
+import { withSink, withUpstream } from '../harness/proxied.ts'
+import type { RecordingSink } from '../harness/raw-upstream.ts'
+import { SteppedClock } from '../harness/stepped-clock.ts'
+import type { WireResponse } from '../harness/strict-http.ts'
+
+/** The answer that a client got, and the proxy that gave it; no answer where there can be none. */
+interface Produced {
+  readonly proxy: InProcess
+  readonly response: WireResponse | null
+}
+type Producer = (t: TestContext) => Promise<Produced>
+
+const GET = 'GET /x HTTP/1.1\r\nhost: a\r\n\r\n'
+
+/** By one request to a proxy before a sink. */
+function by(
+  request: string,
+  more?: Parameters<typeof routeTo>[1],
+  sink?: (sink: RecordingSink) => void,
+): Producer {
+  return async t => {
+    const parts = await withSink(t, more)
+    sink?.(parts.sink)
+    return { proxy: parts.proxy, response: await parts.proxy.ask(request) }
+  }
+}
+
+/** By what a service does to a request. */
+function byUpstream(reply: string, end: 'fin' | 'rst' | null): Producer {
+  return async t => {
+    const { upstream, proxy } = await withUpstream(t)
+    const answer = proxy.ask(GET)
+    const server = await upstream.accept()
+    await server.readUntil('\r\n\r\n')
+    server.send(reply)
+    if (end === 'fin') server.half()
+    else if (end === 'rst') server.reset()
+    return { proxy, response: await answer }
+  }
+}
+
+/** By time: what the client sends, then so many milliseconds. */
+function byTime(bytes: string, milliseconds: number, more?: Parameters<typeof routeTo>[1]): Producer {
+  return async t => {
+    const { proxy } = await withUpstream(t, more, { clock: new SteppedClock() })
+    const client = await proxy.connect()
+    client.send(bytes)
+    await turns(30)
+    await proxy.step(milliseconds, 200)
+    const response = await client.readResponse()
+    client.destroy()
+    return { proxy, response }
+  }
+}
+
+async function withNames(t: TestContext, error: string | null, addresses: string[]): Promise<Produced> {
+  const proxy = await InProcess.start(routeTo(80).replace('127.0.0.1:80', 'app.internal:80'), {
+    lookup: (_name, done) =>
+      done(error === null ? null : Object.assign(new Error(error), { code: error }), addresses),
+    every: () => ({ stop: () => {} }),
+  })
+  t.after(() => proxy.stop())
+  return { proxy, response: await proxy.ask(GET) }
+}
+
+const CASES: Readonly<Record<Reason, Producer | { readonly never: string }>> = {
+  bad_request: by('GET / HTTP/1.1\r\nhost: a\r\nx : y\r\n\r\n'),
+  bad_path: by('GET /a%2fb HTTP/1.1\r\nhost: a\r\n\r\n'),
+  bad_host: by('GET / HTTP/1.1\r\nhost: a b\r\n\r\n'),
+  body_aborted: async t => {
+    const { sink, proxy } = await withSink(t)
+    const client = await proxy.connect()
+    client.send('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf')
+    client.half()
+    const response = await client.readResponse()
+    client.destroy()
+    assert.equal(sink.requestsSeen().length, 0)
+    return { proxy, response }
+  },
+  forbidden_host: by(GET, { listener: 'hosts: [b.example]' }),
+  cors_refused: by(
+    'OPTIONS /x HTTP/1.1\r\nhost: a\r\norigin: http://evil.example\r\naccess-control-request-method: PUT\r\n\r\n',
+    { route: 'cors: { origins: ["https://shop.example"] }' },
+  ),
+  upgrade_refused: by('GET /x HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', {
+    route: 'upgrade: off',
+  }),
+  no_route: by('GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n', { route: 'match: { path: /x }' }),
+  method_not_allowed: by('TRACE /x HTTP/1.1\r\nhost: a\r\n\r\n'),
+  request_timeout: byTime('GET / HT', 11_000),
+  request_too_large: by('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 2000\r\n\r\n', {
+    route: 'requestSize: 1KiB',
+  }),
+  uri_too_long: by(`GET /${'x'.repeat(9000)} HTTP/1.1\r\nhost: a\r\n\r\n`),
+  expectation_failed: by('GET / HTTP/1.1\r\nhost: a\r\nexpect: 200-ok\r\n\r\n'),
+  headers_too_large: by(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`),
+  client_gone: async t => {
+    const { upstream, proxy } = await withUpstream(t)
+    const client = await proxy.connect()
+    client.send(GET)
+    await (await upstream.accept()).readUntil('\r\n\r\n')
+    client.reset()
+    return { proxy, response: null }
+  },
+  internal: async t => {
+    const { proxy } = await withSink(t)
+    // A bug of ours, put where a request looks first.
+    const bug = {
+      get: () => {
+        throw new Error('a bug')
+      },
+      configurable: true,
+    }
+    Object.defineProperty(proxy.service.budget, 'exhausted', bug)
+    const response = await proxy.ask(GET)
+    Reflect.deleteProperty(proxy.service.budget, 'exhausted')
+    assert.doesNotMatch(response.body.toString(), /a bug|\.ts/)
+    return { proxy, response }
+  },
+  method_unknown: by('BREW /x HTTP/1.1\r\nhost: a\r\n\r\n'),
+  unknown_host: async t => {
+    const proxy = await InProcess.start(`version: 1
+service: test
+listeners:
+  - { name: out, role: outbound, address: "127.0.0.1:0", upstreams: [users] }
+upstreams:
+  users: { endpoints: ["127.0.0.1:1"] }
+`)
+    t.after(() => proxy.stop())
+    return { proxy, response: await proxy.ask('GET /x HTTP/1.1\r\nhost: nobody\r\n\r\n') }
+  },
+  upstream_connect_failed: async t => {
+    const { sink, proxy } = await withSink(t)
+    await sink.close()
+    return { proxy, response: await proxy.ask(GET) }
+  },
+  upstream_reset: byUpstream('', 'fin'),
+  upstream_bad_response: byUpstream(
+    'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\nx',
+    null,
+  ),
+  upstream_aborted: async t => {
+    // The head is out by then: the client sees an abort, the reason stands in the log.
+    const { upstream, proxy } = await withUpstream(t)
+    const client = await proxy.connect()
+    client.send(GET)
+    const server = await upstream.accept()
+    await server.readUntil('\r\n\r\n')
+    server.send('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf')
+    await client.readUntil('half')
+    server.half()
+    assert.equal(await client.readToEnd(), '')
+    client.destroy()
+    return { proxy, response: null }
+  },
+  upstream_unresolved: t => withNames(t, 'ENOTFOUND', []),
+  no_endpoint: {
+    never: 'a static address is always one, a name without any is upstream_unresolved; discovery comes later',
+  },
+  upstream_overloaded: async t => {
+    const { upstream, proxy } = await withUpstream(t, { upstream: 'limits: { inFlight: 1, pending: 0 }' })
+    const first = await proxy.connect()
+    first.send(GET)
+    await (await upstream.accept()).readUntil('\r\n\r\n')
+    const response = await proxy.ask(GET)
+    assert.equal(response.headers['retry-after'], '1')
+    first.destroy()
+    return { proxy, response }
+  },
+  overloaded: async t => {
+    const { proxy } = await withSink(t)
+    const { budget } = proxy.service
+    const much = budget.limit * 2
+    budget.take(much)
+    const response = await proxy.ask(GET)
+    budget.give(much)
+    assert.equal(response.headers['retry-after'], '1')
+    return { proxy, response }
+  },
+  draining: { never: 'an address that is gone serves its last configuration until it has drained' },
+  upstream_connect_timeout: async t => {
+    const deaf = await DeafUpstream.listen()
+    const proxy = await InProcess.start(routeTo(deaf.port, { route: 'retry: off' }), {
+      clock: new SteppedClock(),
+    })
+    t.after(async () => {
+      await deaf.close()
+      await proxy.stop()
+    })
+    const client = await proxy.connect()
+    client.send(GET)
+    await turns(30)
+    await proxy.step(2500, 200)
+    const response = await client.readResponse()
+    client.destroy()
+    return { proxy, response }
+  },
+  upstream_timeout: byTime(GET, 16_000),
+  upstream_idle: byTime('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 50000\r\n\r\nhalf', 8000, {
+    route: 'timeout: { idle: 5s }',
+  }),
+  http_version: by('GET / HTTP/2.0\r\nhost: a\r\n\r\n'),
+  loop_detected: by(`GET /x HTTP/1.1\r\nhost: a\r\n${'via: 1.1 outrigger\r\n'.repeat(10)}\r\n`),
+}
+
+for (const [reason, produce] of Object.entries(CASES)) {
+  if (typeof produce !== 'function') continue
+  test(reason, async t => {
+    const { status } = REASONS[reason as Reason] // the keys of CASES are reasons
+    const { proxy, response } = await produce(t)
+    if (response !== null) {
+      assert.equal(response.status, status)
+      assert.equal(reasonOf(response), reason)
+    }
+    const line = await proxy.accessLine(one => one.reason === reason)
+    if (response !== null) assert.equal(line.status, status)
+    assert.match(await proxy.metrics(), new RegExp(`reason="${reason}"`))
+    if (
+      proxy.access.every(one => one.route !== 'here') &&
+      reason !== 'forbidden_host' &&
+      reason !== 'unknown_host'
+    )
+      await proxy.serves()
+  })
+}
+
+test('reasons that nothing can produce are few and known', () => {
+  const never = Object.entries(CASES).filter(([, produce]) => typeof produce !== 'function')
+  assert.deepEqual(
+    never.map(([reason]) => reason),
+    ['no_endpoint', 'draining'],
+  )
+})
