@@ -4,6 +4,8 @@ import { canonicalizeConnect } from '../routing/canonical-request.ts'
 import { type Entry, listenerFor } from '../snapshot/snapshot.ts'
 import { fail } from './answer.ts'
 
+const HTTPS = 443
+
 /**
  * A CONNECT (RFC 9110 section 9.3.6), which clients send that have us as `HTTP_PROXY`. Only on an outbound listener,
  * only to a host of its routes, and only once: the bytes inside are read as HTTP by the same connection, so that every
@@ -29,6 +31,11 @@ export function connect(exchange: Exchange, entry: Entry): void {
   exchange.listener = listener.name
   if (exchange.connectHost !== null || exchange.body.length !== 'none') {
     fail(exchange, null, new ProxyError('bad_request', 'A CONNECT inside of a CONNECT, or one with a body.'))
+    return
+  }
+  // What comes on this port is TLS, which we could only answer with bytes that the client takes for a broken handshake.
+  if (named.port === HTTPS) {
+    fail(exchange, null, new ProxyError('unknown_host', 'An https URL cannot pass here: ask for it by http.'))
     return
   }
   // Routed: some request for this host would find a route, whatever it asks for.

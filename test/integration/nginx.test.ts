@@ -30,6 +30,8 @@ describe('nginx as the service', needs('nginx', 'curl'), () => {
       default_type text/plain;
       client_max_body_size 0;
       location /files/ { alias $folder/files/; dav_methods PUT DELETE; create_full_put_path on; }
+      location /tight/ { client_max_body_size 1k; dav_methods PUT; }
+      location /target { return 200 $request_uri; }
       location /zip/ { alias $folder/files/; gzip on; gzip_proxied any; gzip_types text/plain; }
       location /which { return 200 $connection; }
       location /gone { return 204; }
@@ -134,5 +136,39 @@ upstreams:
       assert.equal(response.headers['connection'], undefined)
     }
     client.destroy()
+  })
+
+  test('an upload that the service refuses in the middle gets its answer, not a broken connection', async () => {
+    const big = path.join(nginx.folder, 'files', 'big')
+    for (const more of [
+      ['-H', 'expect:'],
+      ['-H', 'expect:', '-H', 'transfer-encoding: chunked'],
+      ['-H', 'expect: 100-continue'],
+    ]) {
+      const { code, status, said } = await curl('-T', big, ...more, url('/tight/x'))
+      assert.deepEqual({ code, status }, { code: 0, status: 413 }, more.join(' '))
+      assert.doesNotMatch(said, /reset by peer|Broken pipe/i)
+    }
+  })
+
+  test('two hundred pipelined requests are answered in their order', async () => {
+    const client = await RawClient.connect(outrigger.port('in'))
+    client.send(Array.from({ length: 200 }, (_, i) => get(`/target/${i}`)).join(''))
+    for (let i = 0; i < 200; i++) {
+      assert.equal((await client.readResponse()).body.toString(), `/target/${i}`)
+    }
+    client.destroy()
+  })
+
+  test('a client that leaves in the middle of a download disturbs nobody', async () => {
+    for (let i = 0; i < 5; i++) {
+      const leaver = await RawClient.connect(outrigger.port('in'))
+      leaver.send(get('/files/big'))
+      await leaver.read(1000)
+      leaver.reset()
+      assert.equal((await ask(get('/target'))).status, 200)
+    }
+    const slow = await curl('--limit-rate', '20M', url('/files/big'))
+    assert.equal(digest(slow.body), digest(big))
   })
 })
