@@ -29,6 +29,17 @@ export function done(exchange: Exchange, parts: ProxyParts): void {
   exchange.lease = null
   parts.active--
   const generation = lease instanceof Generation ? lease : null
+  try {
+    account(exchange, parts, generation)
+  } catch (error) {
+    // A bug in the accounts costs a line of the log, and neither the connection nor the configuration it held.
+    parts.log.error('a bug in Outrigger lost the accounts of a request', { error })
+  } finally {
+    generation?.give()
+  }
+}
+
+function account(exchange: Exchange, parts: ProxyParts, generation: Generation | null): void {
   const tunnel = generation === null ? exchange.get(TUNNEL) : undefined
   const route = tunnel?.route ?? generation?.snapshot.routes.get(exchange.route) ?? null
   const seconds = (parts.wheel.now() - exchange.startedAt) / 1000
@@ -38,7 +49,6 @@ export function done(exchange: Exchange, parts: ProxyParts): void {
   if (route !== null && route.filters.length > 0) callFilters(exchange, route, parts)
   const policy = tunnel?.log ?? generation?.snapshot.logPolicy(exchange.listener) ?? 'errors'
   parts.accessLog.write(exchange, policy)
-  generation?.give()
 }
 
 function callFilters(exchange: Exchange, route: Route, parts: ProxyParts): void {
