@@ -15,7 +15,9 @@ before(async () => {
   sidecar = await Outrigger.start(`version: 1
 service: chat
 admin: { address: "127.0.0.1:0" }
-listeners: [{ name: in, role: inbound, address: "127.0.0.1:0", trustedProxies: 127.0.0.1, upstream: app }]
+listeners:
+  - { name: in, role: inbound, address: "127.0.0.1:0", trustedProxies: 127.0.0.1, upstream: app }
+  - { name: out, role: outbound, address: "127.0.0.1:0", upstreams: app }
 upstreams: { app: { url: "http://127.0.0.1:${upstream.http.port}" } }
 `)
   edge = await Outrigger.start(`version: 1
@@ -86,10 +88,8 @@ test('what the service says first, in the write of its 101, arrives', async () =
 })
 
 test('a client that vanishes is seen by the service, a service that ends by the client', async () => {
-  const request =
-    'GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n'
   const client = await RawClient.connect(edge.port('in'))
-  assert.equal((await client.ask(request)).status, 101)
+  assert.equal((await client.ask(upgradeFor('a'))).status, 101)
   const there = upstream.sockets.at(-1)
   client.reset()
   // The file's own time bounds the wait.
@@ -100,6 +100,18 @@ test('a client that vanishes is seen by the service, a service that ends by the 
   upstream.sockets.at(-1)?.end()
   const [event] = (await closed) as [CloseEvent]
   assert.equal(event.code, 1006)
+})
+
+test('by HTTP_PROXY: through CONNECT and out of the sidecar', async () => {
+  const client = await RawClient.connect(sidecar.port('out'))
+  const opened = await client.ask('CONNECT app:80 HTTP/1.1\r\nhost: app:80\r\n\r\n', { method: 'CONNECT' })
+  assert.equal(opened.status, 200)
+  // A frame right behind the head: a masked text of two bytes, with a mask of zeros.
+  const frame = '\x81\x82\0\0\0\0hi'
+  const answer = await client.ask(upgradeFor('app') + frame)
+  assert.equal(answer.status, 101)
+  assert.equal(await client.readUntil('hi'), '\x81\x02hi')
+  client.destroy()
 })
 
 test('a hundred at once', async () => {
@@ -127,3 +139,10 @@ test('a route without upgrades refuses, another protocol is served as a plain re
   assert.equal(seenBy(plain.body).headers['upgrade'], undefined)
   other.destroy()
 })
+
+function upgradeFor(host: string): string {
+  return [
+    `GET /chat HTTP/1.1\r\nhost: ${host}\r\nconnection: upgrade\r\nupgrade: websocket\r\n`,
+    'sec-websocket-version: 13\r\nsec-websocket-key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n',
+  ].join('')
+}
