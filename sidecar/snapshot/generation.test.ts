@@ -13,10 +13,10 @@ test('a generation lives as long as it serves or a request reads it, and is rele
   const released: string[] = []
   const make = (hash: string): Generation => new Generation(snapshot(hash), () => released.push(hash))
   const holder = new Holder(make('a'))
-  const first = holder.take()
+  const first = holder.take('web')
   assert.equal(first.snapshot.hash, 'a')
   holder.swap(make('b'))
-  const second = holder.take()
+  const second = holder.take('web')
   assert.equal(second.snapshot.hash, 'b')
   assert.deepEqual(released, [])
   first.give()
@@ -28,6 +28,28 @@ test('a generation lives as long as it serves or a request reads it, and is rele
   holder.swap(make('c'))
   assert.deepEqual(released, ['a', 'b'])
   assert.equal(holder.swaps, 2)
+})
+
+test('an address that drains is served by the last generation that had it, until it has drained or serves again', () => {
+  const released: string[] = []
+  const make = (hash: string): Generation => new Generation(snapshot(hash), () => released.push(hash))
+  const old = make('old')
+  const holder = new Holder(old)
+  holder.swap(make('new'))
+  assert.deepEqual(released, ['old'])
+
+  const kept = make('kept')
+  holder.swap(kept)
+  holder.retire('gone', kept)
+  holder.swap(make('next'))
+  assert.equal(holder.take('gone'), kept)
+  assert.equal(holder.take('web').snapshot.hash, 'next')
+  holder.restore('gone')
+  assert.equal(holder.take('gone').snapshot.hash, 'next')
+  assert.deepEqual(released, ['old', 'new'])
+  kept.give()
+  assert.deepEqual(released, ['old', 'new', 'kept'])
+  holder.restore('gone')
 })
 
 test('one that is given back more often than it was taken is a bug that shows', () => {
@@ -50,9 +72,10 @@ test('whatever the order of requests and swaps, every generation but the serving
         const holder = new Holder(make())
         const taken: Generation[] = []
         for (const step of steps) {
-          if (step === 'take') taken.push(holder.take())
+          if (step === 'take') taken.push(holder.take('web'))
           else if (step === 'swap') holder.swap(make())
-          else if (taken.length > 0) taken.splice(Number(step) % taken.length, 1)[0]?.give()
+          else if (typeof step === 'number' && taken.length > 0)
+            taken.splice(step % taken.length, 1)[0]?.give()
           for (const one of taken) assert.ok(!one.ended)
           assert.ok(!holder.current.ended)
         }
