@@ -1,5 +1,5 @@
 import type { Control } from '../admin/control.ts'
-import type { ResolvedConfig } from '../config/resolved.ts'
+import type { ResolvedConfig, ResolvedReference } from '../config/resolved.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { isLogLevel, type Log } from '../telemetry/process-log.ts'
 import type { Service } from './service.ts'
@@ -14,7 +14,11 @@ export function processControl(
   return {
     ready: () => run.ready(),
     metrics: write => parts.metrics.render(write),
-    config: () => run.config() ?? {},
+    config: () => {
+      const { references: _, ...config } = run.config() ?? {}
+      return config
+    },
+    asWritten: text => asWritten(text, run.config()?.references ?? []),
     configHash: () => service.holder.current.snapshot.hash,
     upstreams: () => describeUpstreams(service.holder.current.snapshot),
     drain: () => run.drain(),
@@ -26,4 +30,16 @@ export function processControl(
       if (isLogLevel(level)) parts.log.level = level
     },
   }
+}
+
+/** A value of one or two characters stands in many words: it is replaced only where it is the whole text. */
+const SHORT = 3
+
+function asWritten(text: string, references: readonly ResolvedReference[]): string {
+  let shown = text
+  for (const { value, written } of references) {
+    if (value.length >= SHORT) shown = shown.replaceAll(value, () => written)
+    else if (shown === value) shown = written
+  }
+  return shown
 }

@@ -252,13 +252,22 @@ export class Outrigger {
   /** Drains, and gives back everything. @returns how many connections had to be cut */
   async stop(interactive: boolean): Promise<number> {
     const cut = await this.drain(interactive)
+    await this.close()
+    return cut
+  }
+
+  /** Gives back everything at once: what follows a drain, or a start that failed. */
+  async close(): Promise<void> {
+    for (const acceptor of this.#listeners.all) {
+      acceptor.close()
+      acceptor.force()
+    }
     await this.#watcher.close()
     this.#loader.close()
     await this.#admin.close()
     // The last generation's hold ends: idle upstream connections close, and nothing keeps the process from its end.
     this.service.holder.current.give()
     this.service.wheel.stop()
-    return cut
   }
 }
 

@@ -58,7 +58,7 @@ export async function serve(
   const failure = await outrigger.start()
   if (failure !== null) {
     io.stderr(`${failure.text}\n`)
-    await outrigger.stop(true)
+    await outrigger.close()
     return failure.kind === 'configuration' ? 1 : 3
   }
   const { interactive } = await ending.promise
