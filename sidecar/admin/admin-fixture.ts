@@ -29,6 +29,9 @@ export class FakeControl implements Control {
   config(): unknown {
     return this.shown
   }
+  asWritten(text: string): string {
+    return text.replaceAll('resolved', '${env:SECRET}')
+  }
   configHash(): string {
     return 'abc123'
   }

@@ -38,6 +38,10 @@ test('the configuration is shown with its hash and without secrets', async t => 
   assert.equal(shown.headers['outrigger-config-hash'], 'abc123')
   const expected = { listeners: [{ name: 'in' }], admin: { token: '***' }, headers: { Authorization: '***' } }
   assert.deepEqual(JSON.parse(shown.text), { hash: 'abc123', config: expected })
+  control.shown = { headers: [{ set: { 'x-key': 'Bearer resolved' } }], deep: [[[[[[['resolved']]]]]]] }
+  const written = (await send({ port, path: '/config' })).text
+  assert.match(written, /"Bearer \$\{env:SECRET\}"/)
+  assert.doesNotMatch(written, /resolved/)
   let deep: unknown = { password: 'canary' }
   for (let i = 0; i < 10; i++) deep = { a: [deep], secret: 'canary', none: undefined, empty: {}, list: [] }
   control.shown = deep

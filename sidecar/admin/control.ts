@@ -4,8 +4,10 @@ export interface Control {
   ready(): boolean
   /** Writes all metrics in the text format, in pieces; never waits for the reader. */
   metrics(write: (chunk: string) => void): Promise<void>
-  /** The serving configuration with references as written: plain data without secrets. */
+  /** The serving configuration: plain data, whose texts are shown through `asWritten`. */
   config(): unknown
+  /** A text of the configuration with references in the place of what they brought. */
+  asWritten(text: string): string
   /** The hash of the serving configuration. */
   configHash(): string
   /** Upstreams with their endpoints and pools: plain data. */

@@ -35,12 +35,16 @@ async function metrics(control: Control, response: ServerResponse): Promise<void
   response.end()
 }
 
-async function json(response: ServerResponse, value: unknown): Promise<void> {
+async function json(
+  response: ServerResponse,
+  value: unknown,
+  show?: (text: string) => string,
+): Promise<void> {
   response.setHeader('content-type', 'application/json')
   const write = (chunk: string): void => {
     if (!response.destroyed) response.write(chunk)
   }
-  await writeInSlices(jsonBlocks(value), write, () => performance.now())
+  await writeInSlices(jsonBlocks(value, show), write, () => performance.now())
   response.end('\n')
 }
 
@@ -85,7 +89,8 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint
       probe: false,
       read: (control, response) => {
         response.setHeader('outrigger-config-hash', control.configHash())
-        return json(response, { hash: control.configHash(), config: control.config() })
+        const shown = { hash: control.configHash(), config: control.config() }
+        return json(response, shown, text => control.asWritten(text))
       },
       write: null,
     },

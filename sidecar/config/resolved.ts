@@ -23,11 +23,21 @@ export interface ResolvedConfig {
   readonly telemetry: ResolvedTelemetry
   /** Null: by role (edge 30 s, sidecar 120 s). */
   readonly drain: { readonly timeout: number | null }
+  /** What references brought and how each was written, so that it is shown as written. Absent where there are none. */
+  readonly references?: readonly ResolvedReference[]
   /** How often files are compared by content, whatever the watcher says. */
   readonly watch: { readonly poll: number }
 }
 
 /** A listener with its routes; every level is merged into them. */
+/** A value that came from outside of the files: perhaps a secret. */
+export interface ResolvedReference {
+  readonly value: string
+  /** Such as `${env:TOKEN}`. */
+  readonly written: string
+}
+
+/** A listener with everything that its routes inherit already in them. */
 export interface ResolvedListener {
   readonly name: string
   readonly role: Role

@@ -82,11 +82,12 @@ telemetry: { accessLog: on }
     assert.notEqual(entry['reason'], 'forged')
     assert.ok(line.length < 8192, 'fields are cut')
   }
-  const shown = await Promise.all(['/metrics', '/upstreams', '/'].map(path => ask(`GET ${path}`)))
+  const shown = await Promise.all(['/config', '/metrics', '/upstreams', '/'].map(path => ask(`GET ${path}`)))
   for (const { status, body } of shown) {
     assert.equal(status, 200)
     assert.ok(!body.includes(CANARY))
   }
+  assert.ok(shown[0]?.body.includes('Bearer ${env:ADMIN_TOKEN}'), 'shown as written')
   assert.ok(!outrigger.stdout.includes(CANARY))
   assert.ok(!outrigger.stderr.includes(CANARY))
   const quit = await ask('POST /quit', undefined, `authorization: Bearer ${CANARY}\r\n`)

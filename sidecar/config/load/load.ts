@@ -1,9 +1,10 @@
 import type { ConfigError } from '../config-error.ts'
 import type { LoadResult } from '../load-result.ts'
+import type { ResolvedReference } from '../resolved.ts'
 import { joinLayers } from './layers.ts'
 import { Origins } from './origin.ts'
 import { mayFollowFrom } from './partial.ts'
-import { resolveReferences } from './references.ts'
+import { escapeBraces, resolveReferences } from './references.ts'
 import { resolveConfig } from './resolve-config.ts'
 import { Resolution } from './resolution.ts'
 import { SourceReader } from './sources.ts'
@@ -61,7 +62,13 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
   const layers = [...read.bases, ...read.overlays].map(document => document.file.name)
   const config = resolveConfig(written, { layers, files: [...reader.files] }, resolution)
   errors.push(...resolution.errors.filter(error => !mayFollowFrom(error.path ?? '', refused)))
-  return errors.length > 0 ? fail() : { ok: true, config, warnings: resolution.warnings }
+  if (errors.length > 0) return fail()
+  const references = referencesOf(found)
+  return {
+    ok: true,
+    config: references.length === 0 ? config : { ...config, references },
+    warnings: resolution.warnings,
+  }
 }
 
 /** What is below a key that is not supported is not looked at: the missing variable in it is not the problem. */
@@ -74,6 +81,17 @@ function withoutFollowers(errors: readonly ConfigError[]): ConfigError[] {
 
 function byPlace(a: ConfigError, b: ConfigError): number {
   return a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1
+}
+
+/** The longest values first, since one may hold another. Templates hold a value with its braces escaped. */
+function referencesOf(found: ReadonlyMap<string, string>): ResolvedReference[] {
+  const references: ResolvedReference[] = []
+  for (const [value, written] of found) {
+    const escaped = escapeBraces(value)
+    if (escaped !== value) references.push({ value: escaped, written })
+    references.push({ value, written })
+  }
+  return references.toSorted((a, b) => b.value.length - a.value.length)
 }
 
 /** Puts the reference in the place of what it brought, wherever an error would show it. */

@@ -93,7 +93,7 @@ function resolveText(
     }
     const found = lookUp(written.slice(open + 2, close), { root, path, context, fail })
     text += found
-    template += found.replace(/[{}]/g, brace => `{'${brace}'}`)
+    template += escapeBraces(found)
     at = close + 1
   }
   // Where a reference failed that is the error; what else its value would be is not looked at.
@@ -151,4 +151,9 @@ function readSecret(file: string, name: string, context: ReferenceContext, fail:
   if (value === '') return fail(`the file ${name} is empty`)
   context.found.set(value, `\${file:${name}}`)
   return value
+}
+
+/** A value that stands in a template: its braces are plain ones. */
+export function escapeBraces(value: string): string {
+  return value.replace(/[{}]/g, brace => `{'${brace}'}`)
 }
