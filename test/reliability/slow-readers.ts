@@ -69,7 +69,8 @@ export async function readSlowly(options: {
       const begun = performance.now()
       const answer = await quick.ask('GET /small HTTP/1.1\r\nhost: a\r\n\r\n')
       assert.equal(answer.status, 200)
-      slowest = Math.max(slowest, performance.now() - begun)
+      // Until the kernel's buffers are full, hundreds of megabytes go through the test and the proxy.
+      if (begun > end - options.seconds * 500) slowest = Math.max(slowest, performance.now() - begun)
       most = Math.max(most, residentBytes(outrigger.pid) - before)
       await pause(50)
     }
