@@ -33,6 +33,7 @@ class Listener implements ChannelOwner {
 let server: net.Server
 let buffers: ReadBuffers
 const faults: unknown[] = []
+const opened: { destroy(): void }[] = []
 beforeEach(async () => {
   faults.length = 0
   buffers = new ReadBuffers(new MemoryBudget(1e9), error => faults.push(error))
@@ -41,6 +42,8 @@ beforeEach(async () => {
   await once(server, 'listening')
 })
 afterEach(async () => {
+  // What a test that failed left open.
+  for (const one of opened.splice(0)) one.destroy()
   server.close()
   await once(server, 'close')
   assert.equal(buffers.held, 0, 'read buffers are still held')
@@ -51,11 +54,12 @@ async function connected(owner: ChannelOwner): Promise<{ channel: Channel; peer:
   const accepted = once(server, 'connection')
   const { port } = server.address() as AddressInfo // it listens on TCP
   const channel = await new Promise<Channel>(resolve => {
-    const opened: Channel = Channel.connect({ host: '127.0.0.1', port }, buffers, () => resolve(opened))
-    opened.owner = owner
+    const made: Channel = Channel.connect({ host: '127.0.0.1', port }, buffers, () => resolve(made))
+    made.owner = owner
   })
   const [peer] = (await accepted) as [net.Socket]
   peer.on('error', () => {})
+  opened.push(channel, peer)
   return { channel, peer }
 }
 
@@ -135,18 +139,29 @@ test('a socket with much to say lets the others have the loop after 256 KiB', as
     inTurn += length
     most = Math.max(most, inTurn)
   }
-  let counting = true
   const count = (): void => {
     turn++
-    if (counting) setImmediate(count)
+    if (owner.closes.length === 0) setImmediate(count)
   }
   setImmediate(count)
   channel.resume()
   await until(() => owner.bytes === 30 * 65_536)
-  counting = false
-  // Else the kernel held too little for this to be a test.
-  assert.ok(most >= 200_000, `${most} bytes in a turn`)
   assert.ok(most <= 262_144 + 65_536, `${most} bytes in a turn`)
+  await close(channel, peer)
+})
+
+test('Node is told to stop after 256 KiB, and goes on in the next turn unless it was paused meanwhile', async () => {
+  const owner = new Listener()
+  const { channel, peer } = await connected(owner)
+  const bring = (): boolean => channel.onRead(65_536, buffers.shared)
+  assert.deepEqual([bring(), bring(), bring(), bring()], [true, true, true, false])
+  channel.pause()
+  peer.write('x')
+  await pause(10)
+  assert.equal(owner.bytes, 4 * 65_536)
+  channel.resume()
+  await until(() => owner.bytes === 4 * 65_536 + 1)
+  assert.deepEqual([bring(), bring(), bring(), bring()], [true, true, true, false])
   await close(channel, peer)
 })
 
@@ -163,6 +178,29 @@ test('a write that the peer does not take is told, and so is when it did', async
   await until(() => owner.drains === 1)
   assert.equal(channel.backlog, 0)
   assert.equal(channel.delivered, (wrote + 1) * 65_536)
+  await close(channel, peer)
+})
+
+test('a reader that takes a large write slowly is seen to move', async () => {
+  const owner = new Listener()
+  const { channel, peer } = await connected(owner)
+  peer.pause()
+  assert.equal(channel.write('x'.repeat(16_000_000)), false)
+  await pause(20)
+  const seen = new Set([channel.delivered])
+  const still = channel.delivered
+  await pause(20)
+  assert.equal(channel.delivered, still)
+  peer.on('data', () => {
+    peer.pause()
+    setTimeout(() => peer.resume(), 1)
+  })
+  peer.resume()
+  while (owner.drains === 0 && seen.size < 4) {
+    await pause(5)
+    if (owner.drains === 0) seen.add(channel.delivered)
+  }
+  assert.ok(seen.size >= 3, `${seen.size} different moments`)
   await close(channel, peer)
 })
 

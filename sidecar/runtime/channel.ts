@@ -1,4 +1,5 @@
-import net from 'node:net'
+import type net from 'node:net'
+import { OutgoingSocket } from './outgoing-socket.ts'
 import type { ReadBuffers } from './read-buffers.ts'
 
 /** What a channel tells the connection that speaks over it. None of these may throw. */
@@ -64,11 +65,9 @@ export class Channel {
   ): Channel {
     // The socket exists before the channel, and reads nothing before it is connected.
     let channel: Channel | null = null
-    const socket = net.connect({
-      ...target,
+    const socket = new OutgoingSocket({
       noDelay: true,
       allowHalfOpen: true,
-      autoSelectFamily: false,
       onread: {
         buffer: () => (channel === null ? buffers.shared : channel.nextBuffer()),
         callback: (length, buffer) => channel === null || channel.onRead(length, buffer),
@@ -76,6 +75,7 @@ export class Channel {
     })
     channel = new Channel(socket, buffers)
     socket.on('connect', connected)
+    socket.connect({ ...target, autoSelectFamily: false })
     return channel
   }
 
@@ -206,14 +206,22 @@ export class Channel {
     return this.socket.writableLength <= MARK
   }
 
-  /** Bytes that the kernel has taken so far: whether a slow reader moves at all. */
+  /** A number that changes whenever the kernel takes bytes: whether a slow reader moves at all. */
   get delivered(): number {
-    return this.socket.bytesWritten - this.socket.writableLength
+    // Node counts a write once all of it is gone, and a large one may be under way for minutes. What is left of it
+    // only the handle knows, which Node's types do not know.
+    const { _handle: handle } = this.socket as unknown as { _handle: { writeQueueSize?: number } | null }
+    return this.socket.bytesWritten - this.socket.writableLength - (handle?.writeQueueSize ?? 0)
   }
 
   /** How many bytes wait in the socket. */
   get backlog(): number {
     return this.socket.writableLength
+  }
+
+  /** Whether a write has failed although the socket is still read: nothing more can be sent on it. */
+  get broken(): boolean {
+    return this.socket instanceof OutgoingSocket && this.socket.broken
   }
 
   /** Sends what waits, then FIN. */
