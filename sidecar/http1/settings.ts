@@ -11,7 +11,6 @@ export interface ListenerLimits {
 
 /** Clocks of a listener's connections in milliseconds; null: off. */
 export interface ListenerConnection {
-  readonly handshake: number
   readonly head: number
   readonly bodyIdle: number
   readonly writeIdle: number

@@ -111,14 +111,17 @@ const limits = section('limits of a listener', {
   ),
 })
 
-const connection = section('connections of a listener', {
-  handshake: option(duration, 'how long a TLS handshake may take', '5s'),
-  head: option(duration, 'how long a request head may take; 408 beyond', '10s'),
-  bodyIdle: option(duration, 'how long a request body may pause', '30s'),
-  writeIdle: option(duration, 'how long a client may take no byte of a response', '60s'),
-  keepAlive: option(duration, 'how long an idle connection is kept', '75s'),
-  age: option(durationOrOff, 'how old a connection may become, give or take a tenth', '1h'),
-})
+const connection = section(
+  'connections of a listener',
+  {
+    head: option(duration, 'how long a request head may take; 408 beyond', '10s'),
+    bodyIdle: option(duration, 'how long a request body may pause', '30s'),
+    writeIdle: option(duration, 'how long a client may take no byte of a response', '60s'),
+    keepAlive: option(duration, 'how long an idle connection is kept', '75s'),
+    age: option(durationOrOff, 'how old a connection may become, give or take a tenth', '1h'),
+  },
+  ['handshake'],
+)
 
 export const listenerSchema = section(
   'a listener',

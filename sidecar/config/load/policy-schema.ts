@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { canonicalPath } from '../../routing/canonical-request.ts'
 import { editableField, fieldName, method } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
 import { durationOrOff, parseDuration, sizeOrSwitch } from './quantities.ts'
@@ -6,6 +7,7 @@ import { flag, isOff, scalar, text, Wrong } from './scalars.ts'
 import { byFieldName, list, option, orOff, section, shorter } from './shape.ts'
 import { expandRetry, expandTimeout, expandUpgrade } from './shorthands.ts'
 import { parseTemplate } from './template.ts'
+import type { TemplatePart } from './template.ts'
 
 const SWITCH = { type: 'boolean' }
 
@@ -66,10 +68,34 @@ const retry = shorter(
 const rewriteHost = text('a host', {}, 'keep', (value, shown) =>
   value === 'keep' ? value : parseHost(value, shown, true),
 )
+/** What would be a 400 for every request, whatever is filled in. */
+function rewrittenPath(parts: readonly TemplatePart[], shown: string): Wrong | null {
+  const text = parts.map(part => ('text' in part ? part.text : (FILLED.get(part.expression) ?? 'x'))).join('')
+  if (/[?#]/.test(text)) {
+    return new Wrong(
+      `${shown}: a path ends before \`?\` and \`#\``,
+      'the query of the request goes upstream as it was sent',
+    )
+  }
+  // As the request path encodes what a configuration writes in other alphabets.
+  const path = text.replace(/[^\x21-\x7e]|["<>[\]^`{|}]/gu, encodeURIComponent)
+  const canonical = canonicalPath(path)
+  if (canonical === path) return null
+  return new Wrong(
+    `${shown} is no path in its normal form: every request would be refused`,
+    canonical === null || parts.length > 1 ? undefined : `write: ${canonical}`,
+  )
+}
+const FILLED: ReadonlyMap<string, string> = new Map([
+  ['request.path', '/x'],
+  ['request.uri', '/x'],
+])
+
 const rewritePath = text('a path', { pattern: '^/', format: 'template' }, '/', (value, shown) => {
   if (!value.startsWith('/')) return new Wrong(`a path begins with \`/\`, got ${shown}`, `write: /${value}`)
   const parsed = parseTemplate(value)
-  return typeof parsed === 'string' ? new Wrong(`${shown}: ${parsed}`) : value
+  if (typeof parsed === 'string') return new Wrong(`${shown}: ${parsed}`)
+  return rewrittenPath(parsed, shown) ?? value
 })
 const stripPrefix = text('a path', { pattern: '^/' }, '/x', (value, shown) => {
   if (!/^\/[^?#{}*\s]+$/.test(value))

@@ -5,7 +5,7 @@ import { checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
-import { ACTION_KEYS, checkUpstream, resolveRoute } from './resolve-route.ts'
+import { ACTION_KEYS, checkUpstream, resolveRoute, rewriteUnused } from './resolve-route.ts'
 import { fromFile } from './resolve-upstream.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 
@@ -54,6 +54,7 @@ export function resolveListener(
         respond: written.respond,
       }
       add(resolveRoute(action, path, { ...shared, levels: inherited }))
+      if (written.upstream === undefined && written.rewrite) rewriteUnused(action, path, resolution)
       break
     }
     case 'none':
@@ -155,7 +156,6 @@ function resolveLimits({ role, limits }: WrittenListener): ListenerLimits {
 
 function resolveConnection({ connection }: WrittenListener): ListenerConnection {
   return {
-    handshake: connection?.handshake ?? 5000,
     head: connection?.head ?? 10_000,
     bodyIdle: connection?.bodyIdle ?? 30_000,
     writeIdle: connection?.writeIdle ?? 60_000,

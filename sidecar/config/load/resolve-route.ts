@@ -32,14 +32,10 @@ export function resolveRoute(
   const action = resolveAction(written, path, surroundings)
   const match = resolveMatch(written.match)
   const own: PolicyLevel = { policies: written, path, label: 'route' }
-  const { policies, from } = resolvePolicies([...surroundings.levels, own], role, resolution)
+  const { policies: merged, from } = resolvePolicies([...surroundings.levels, own], role, resolution)
   if (!resolution.partial) checkRouteTemplates(written, match, path, resolution)
   if (action === null) return null
-  if (
-    policies.rewrite?.path !== null &&
-    policies.rewrite?.stripPrefix !== null &&
-    policies.rewrite !== null
-  ) {
+  if (merged.rewrite?.path !== null && merged.rewrite?.stripPrefix !== null && merged.rewrite !== null) {
     resolution.fault(
       [...path, 'rewrite'],
       '`stripPrefix` and `path` are alternatives: give one',
@@ -47,16 +43,22 @@ export function resolveRoute(
       'key',
     )
   }
-  if (action.kind !== 'upstream' && written.rewrite) {
-    resolution.fault(
-      [...path, 'rewrite'],
-      `\`rewrite\` works only with \`upstream\`: this route has \`${action.kind}\``,
-      undefined,
-      'key',
-    )
-  }
+  if (action.kind !== 'upstream' && written.rewrite) rewriteUnused(written, path, resolution)
+  const policies = action.kind === 'upstream' ? merged : { ...merged, rewrite: null }
+  if (action.kind !== 'upstream') from['rewrite'] = 'none'
   const content = { name: written.name, match, action, policies }
   return { ...content, hash: contentHash(content), at: resolution.place(path), from }
+}
+
+/** Reports a rewrite that is written for an action that sends nothing upstream; one that is inherited is not used. */
+export function rewriteUnused(written: Actions, path: ConfigPath, resolution: Resolution): void {
+  const action = ACTION_KEYS.find(key => written[key] !== undefined) ?? ''
+  resolution.fault(
+    [...path, 'rewrite'],
+    `\`rewrite\` works only with \`upstream\`: this route has \`${action}\``,
+    undefined,
+    'key',
+  )
 }
 
 /** The one action of a route or of a listener that stands for a route. */
