@@ -33,6 +33,7 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
   const origins = new Origins()
   const reader = new SourceReader(options.cwd ?? process.cwd(), origins, errors)
   const found = new Map<string, string>()
+  const warnings = new Map<string, string>()
   const fail = (): LoadResult => ({
     ok: false,
     errors: withoutFollowers(errors)
@@ -50,6 +51,7 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
     secrets: options.secrets,
     origins,
     errors,
+    warnings,
     files: reader.files,
     found,
   })
@@ -67,7 +69,7 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
   return {
     ok: true,
     config: references.length === 0 ? config : { ...config, references },
-    warnings: resolution.warnings,
+    warnings: [...warnings.values(), ...resolution.warnings],
   }
 }
 

@@ -1,12 +1,10 @@
-import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { ConfigError } from '../config-error.ts'
 import { faultAt, pathText } from './fault.ts'
 import { isConfigMap } from './merge.ts'
 import type { ConfigMap, Origins } from './origin.ts'
 import { Referenced } from './referenced.ts'
-
-const FILE_LIMIT = 1024 * 1024
+import { readSecretFile } from './secret-file.ts'
 
 /** Where references find their values, and what they found. */
 export interface ReferenceContext {
@@ -15,6 +13,8 @@ export interface ReferenceContext {
   readonly secrets: boolean
   readonly origins: Origins
   readonly errors: ConfigError[]
+  /** Filled with what to warn of, by the absolute path of the file: once, however often it is named. */
+  readonly warnings: Map<string, string>
   /** Filled with the absolute path of every file that a reference names, there or not. */
   readonly files: Set<string>
   /** Filled with what was found, by its value: so that no error shows it. */
@@ -131,26 +131,16 @@ function lookUp(inside: string, { root, path, context, fail }: LookUp): string {
     const file = resolve(from === undefined ? '.' : dirname(from), name)
     context.files.add(file)
     if (!context.secrets) return `\${${inside}}`
-    return readSecret(file, name, context, fail)
+    const read = readSecretFile(file, name)
+    if ('problem' in read) return fail(read.problem, read.suggestion)
+    if (read.warning !== null) context.warnings.set(file, read.warning)
+    context.found.set(read.value, `\${file:${name}}`)
+    return read.value
   }
   return fail(
     `\`\${${inside}}\` is no reference: expected \${env:NAME}, \${env:NAME:-fallback} or \${file:/path}`,
     'a plain `${` is written `$${`',
   )
-}
-
-function readSecret(file: string, name: string, context: ReferenceContext, fail: LookUp['fail']): string {
-  let value: string
-  try {
-    if (statSync(file).size > FILE_LIMIT) return fail(`the file ${name} is larger than 1 MiB`)
-    value = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'an error'
-    return fail(`the file ${name} cannot be read (${code})`)
-  }
-  if (value === '') return fail(`the file ${name} is empty`)
-  context.found.set(value, `\${file:${name}}`)
-  return value
 }
 
 /** A value that stands in a template: its braces are plain ones. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,10 @@ import type { LoadResult } from '../../../sidecar/config/load-result.ts'
 const here = fileURLToPath(new URL('.', import.meta.url))
 const write = process.env['OUTRIGGER_GOLDEN'] === 'write'
 const environment = { EMPTY: '', SECRET: 's3cr3t-value', FIELDS: '50', TIMEOUT: '7s', ON: 'on', ZONE: 'eu', BRACES: '{a}' }
+
+// A checkout under a loose umask would make it writable for everybody, and such a file is refused.
+const secret = join(here, 'loads', 'secret.txt')
+if ((statSync(secret).mode & 0o002) !== 0) chmodSync(secret, 0o644)
 
 function load(folder: string, name: string): LoadResult {
   const env = statSync(join(here, folder, name)).isDirectory() ? 'production' : undefined
