@@ -262,7 +262,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
       return
     }
     // Rule 12: reused only if nothing is left on either side. A half-sent request never is.
-    if (!this.#requestDone || !head.keepAlive || head.framing === 'close') {
+    if (!this.#requestDone || !head.keepAlive || head.framing === 'close' || this.#channel.broken) {
       this.#writer.drop(new ProxyError('upstream_reset'))
       this.#close()
       return
