@@ -1,16 +1,11 @@
+import { seededRandom } from '../../sidecar/runtime/random.ts'
+
 /** Random numbers that come again with the same seed, so that a case can be made again from its number. */
 export class RandomSource {
-  #state: number
+  /** A number from 0 up to, not including, 1. */
+  readonly next: () => number
   constructor(seed: number) {
-    this.#state = seed >>> 0
-  }
-  /** A number from 0 up to, not including, 1 (mulberry32). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = this.#state
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+    this.next = seededRandom(seed)
   }
   /** A whole number from 0 up to, not including, `limit`. */
   below(limit: number): number {

@@ -127,7 +127,7 @@ function serve(
   upstream: { accept(timeout?: number): Promise<RawConnection> },
   answer: (id: number, connection: RawConnection) => Promise<void>,
 ): { stop(): void } {
-  let stopped = false
+  const stopping = new AbortController()
   const talk = async (connection: RawConnection): Promise<void> => {
     for (;;) {
       const request = await connection
@@ -140,7 +140,7 @@ function serve(
     connection.destroy()
   }
   const run = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const connection = await upstream.accept(100).catch(() => null)
       if (connection !== null) void talk(connection)
     }
@@ -148,7 +148,7 @@ function serve(
   void run()
   return {
     stop: () => {
-      stopped = true
+      stopping.abort()
     },
   }
 }

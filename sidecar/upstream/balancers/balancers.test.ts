@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { MemoryBudget } from '../../runtime/memory-budget.ts'
-import { RandomSource } from '../../../test/fuzz/random-source.ts'
+import { seededRandom } from '../../runtime/random.ts'
 import { ReadBuffers } from '../../runtime/read-buffers.ts'
 import { TimerWheel } from '../../runtime/timer-wheel.ts'
 import { systemClock } from '../../runtime/clock.ts'
@@ -17,11 +17,6 @@ const BALANCERS: readonly (readonly [name: string, make: () => Balancer])[] = [
   ['round-robin', () => new RoundRobin()],
   ['least-request', () => new LeastRequest(seededRandom(1))],
 ]
-
-function seededRandom(seed: number): () => number {
-  const source = new RandomSource(seed)
-  return () => source.next()
-}
 
 const buffers = new ReadBuffers(new MemoryBudget(1e6))
 const wheel = new TimerWheel(systemClock)
