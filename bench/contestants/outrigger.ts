@@ -16,13 +16,29 @@ export interface Ready extends Entry {
 }
 
 /** Outrigger as it starts by itself: an edge with one route, everything on but the access log. */
-export function outrigger({ name = 'Outrigger', tree = THIS_TREE, accessLog = false } = {}): Contestant {
+export function outrigger({
+  name = 'Outrigger',
+  tree = THIS_TREE,
+  accessLog = false,
+  compiled = false,
+} = {}): Contestant {
   return {
     name,
     missing: () => missingIn(tree),
     start: ({ folder, origin }) =>
-      startOutrigger({ name, tree, folder, config: plainConfiguration(origin, accessLog) }),
+      startOutrigger({
+        name,
+        tree,
+        folder,
+        config: plainConfiguration(origin, accessLog),
+        ...(compiled ? { main: compiledMain() } : {}),
+      }),
   }
+}
+
+/** The compiled program of this tree. `npm run build` makes it. */
+export function compiledMain(): string {
+  return path.join(THIS_TREE, 'dist', 'sidecar', 'main.js')
 }
 
 /** Null, or that there is nothing to start in the tree. */
@@ -56,6 +72,8 @@ export interface OutriggerLaunch {
   readonly main?: string
   /** More flags for Node. */
   readonly flags?: readonly string[]
+  /** Where Node keeps compiled code between starts; nowhere if not given. */
+  readonly compileCache?: string
 }
 
 /** Starts a tree's sidecar/main.ts without the launcher, with the launcher's flags, and waits for its ready line. */
@@ -70,7 +88,10 @@ export async function startOutrigger(launch: OutriggerLaunch): Promise<Ready> {
     command: pinnedNode() ?? process.execPath,
     args: [...v8Flags(), ...flags, main, 'run', '-c', file],
     core: PROXY_CORE,
-    env: { UV_THREADPOOL_SIZE: '8' },
+    env: {
+      UV_THREADPOOL_SIZE: '8',
+      ...(launch.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: launch.compileCache }),
+    },
     stdout: path.join(folder, 'stdout.log'),
     stopSignal: 'SIGKILL',
   })

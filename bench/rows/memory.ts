@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { nginx } from '../contestants/nginx.ts'
 import { haproxy } from '../contestants/haproxy.ts'
-import { outrigger } from '../contestants/outrigger.ts'
+import { compiledMain, outrigger } from '../contestants/outrigger.ts'
 import { LOAD_CORE, Program } from '../program.ts'
 import { memory, type Memory } from '../process-figures.ts'
 import { assemble, dismiss, type Row } from '../row.ts'
@@ -10,14 +11,20 @@ import { digits } from '../table.ts'
 
 const CONNECTIONS = 5000
 const SETTLE_MS = 2000
+/** The child that loads the configuration ends 30 s after its last work. */
+const LOADER_MS = 33_000
 
 /** P5: memory of a proxy that waits, without and with 5,000 idle client connections. */
 export const memoryRow: Row = {
   name: 'p5',
   run: async bench => {
-    const field = await assemble(bench, [nginx(), haproxy, outrigger()])
+    const field = await assemble(bench, [
+      nginx(),
+      haproxy,
+      outrigger({ compiled: existsSync(compiledMain()) }),
+    ])
     try {
-      await pause(SETTLE_MS)
+      await pause(LOADER_MS)
       const figures: { name: string; idle: Memory; connected: Memory }[] = []
       for (const { name, entry } of field.entries) {
         const idle = memory(entry.program.pid)

@@ -70,6 +70,7 @@ async function toReady(bench: Bench, name: string, tree: string, main: string | 
     tree,
     folder,
     config: plainConfiguration(bench.origin.port),
+    compileCache: path.join(bench.folder, 'compile-cache'),
     ...(main !== undefined && { main }),
   })
   const took = performance.now() - began
