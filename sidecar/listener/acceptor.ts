@@ -40,6 +40,8 @@ export class Acceptor implements ServerHost<ServerConnection> {
   readonly wheel: TimerWheel
   readonly date: DateHeader
   draining = false
+  /** Connections that the kernel has handed over so far, refused ones too. */
+  accepted = 0
   readonly #address: Address
   readonly #parts: AcceptorParts
   readonly #server: net.Server
@@ -161,6 +163,7 @@ export class Acceptor implements ServerHost<ServerConnection> {
   }
 
   #accept(socket: net.Socket): void {
+    this.accepted++
     this.#refresh()
     // A connection that was reset before it was accepted has no address any more.
     const peer = peerOf(socket)

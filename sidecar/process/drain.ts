@@ -6,6 +6,9 @@ const LOOK_MS = 100
 /** Between the announcement and the end of the listeners: load balancers need to hear of it (security.md section 4). */
 const NOTICE_MS = 5000
 const PROBE_MS = 500
+/** A turn in which hardly anything was done, and how long one is waited for. */
+const SHORT_TURN_MS = 0.3
+const IDLE_TURN_MS = 500
 
 /** What a drain works on. */
 export interface DrainParts {
@@ -78,12 +81,28 @@ export class Drain {
   }
 
   async #close(acceptors: readonly Acceptor[]): Promise<void> {
-    // One idle turn: what the kernel has accepted for us by now is taken before the listener goes.
-    await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
-    for (const acceptor of acceptors) {
-      acceptor.close()
-      acceptor.drainIdle()
-    }
+    await this.#idleTurn(acceptors)
+    for (const acceptor of acceptors) acceptor.close()
+    for (const acceptor of acceptors) acceptor.drainIdle()
+  }
+
+  /**
+   * Waits for a turn of the event loop that was short and accepted nothing: the kernel resets the connections that it
+   * holds for a listener when that closes, so it must hold none, and none may have come since it was asked.
+   */
+  async #idleTurn(acceptors: readonly Acceptor[]): Promise<void> {
+    const count = (): number => acceptors.reduce((sum, acceptor) => sum + acceptor.accepted, 0)
+    const latest = this.#parts.now() + IDLE_TURN_MS
+    let begun: number
+    let accepted: number
+    do {
+      begun = this.#parts.now()
+      accepted = count()
+      await new Promise(resolve => setImmediate(resolve))
+    } while (
+      (count() !== accepted || this.#parts.now() - begun > SHORT_TURN_MS) &&
+      this.#parts.now() < latest
+    )
   }
 
   /** Waits until the app that the inbound listeners lead to refuses connections. */
