@@ -20,6 +20,7 @@ function setUp(t: TestContext, roles: readonly Role[], app?: number) {
     entry: `${role}-${at}`,
     size: 1,
     busy: 0,
+    accepted: 0,
     announce: () => events.push(`${state.now} ${role} announce`),
     close: () => events.push(`${state.now} ${role} close`),
     drainIdle(): void {
