@@ -71,8 +71,8 @@ test('announced at once, closed after five seconds, over with the last connectio
   await advance(200)
   assert.deepEqual(events.slice(2), [
     '5000 inbound close',
-    '5000 inbound drainIdle',
     '5000 edge close',
+    '5000 inbound drainIdle',
     '5000 edge drainIdle',
   ])
   await advance(3000)
