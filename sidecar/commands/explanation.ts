@@ -159,7 +159,7 @@ function upstreamOf(
     host,
     upgrade: exchange.tunnel,
     headers: pairsOf(exchange.upstreamHeaders),
-    loadBalance: upstream.loadBalance,
+    loadBalance: upstream.loadBalance.policy,
     endpoints: upstream.endpoints.map(({ address, weight }) => {
       const label = addressLabel(address)
       return weight === 1 ? label : `${label} (weight ${weight})`

@@ -125,7 +125,8 @@ async function act(exchange: Exchange, route: Route<UnopenedUpstream>): Promise<
       ? { kind: 'refused', error: location }
       : { kind: 'redirect', status: action.status, location }
   }
-  const target = action.target(exchange)
+  const way = action.kind === 'split' ? action.choose(exchange) : action
+  const target = way.target(exchange)
   if (target instanceof ProxyError) return { kind: 'refused', error: target }
-  return { kind: 'upstream', upstream: action.upstream.spec, target, host: action.host(exchange) }
+  return { kind: 'upstream', upstream: way.upstream.spec, target, host: way.host(exchange) }
 }

@@ -63,15 +63,19 @@ export function limit(exchange: Exchange, route: Route<unknown>): ProxyError | n
   }
   const tunnel = exchange.tunnel
   if (tunnel === null) return null
-  if (route.action.kind === 'upstream' && route.policies.upgrade.protocols.includes(tunnel)) {
+  if (forwards(route) && route.policies.upgrade.protocols.includes(tunnel)) {
     if (exchange.method !== 'GET' || (length !== 'none' && length !== 0))
       return new ProxyError('bad_request', 'An upgrade is a GET without a body.')
     return null
   }
-  if (tunnel === 'websocket' && route.action.kind === 'upstream') return new ProxyError('upgrade_refused')
+  if (tunnel === 'websocket' && forwards(route)) return new ProxyError('upgrade_refused')
   // RFC 9110 section 7.8: an upgrade that is not wanted is ignored, and the request is a plain one (row 6: `h2c`).
   exchange.tunnel = null
   return null
+}
+
+function forwards(route: Route<unknown>): boolean {
+  return route.action.kind === 'upstream' || route.action.kind === 'split'
 }
 
 function unrouted(role: Role, allow: string | null): ProxyError {

@@ -7,8 +7,9 @@ import type { ResponseTaker } from '../http1/outgoing.ts'
 import type { ResponseHead } from '../http1/message.ts'
 import type { ConnectionWaiter } from '../http1/pool.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
-import type { Action, Route } from '../snapshot/route.ts'
+import type { Route, UpstreamAction } from '../snapshot/route.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
+import type { PickAsk } from '../upstream/picker.ts'
 import type { UpstreamWaiter } from '../upstream/load.ts'
 import { bug, fail, filterResponse } from './answer.ts'
 import type { ProxyParts } from './parts.ts'
@@ -29,16 +30,18 @@ type Phase = 'waiting' | 'connecting' | 'sending' | 'responding' | 'over'
  * over all attempts. One object an exchange; every step is a callback on it, so that the plain path makes no promise
  * and no closure.
  */
-export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, ResponseTaker, TimerOwner {
+export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, ResponseTaker, TimerOwner, PickAsk {
   readonly #exchange: Exchange
   readonly #route: Route
-  readonly #action: Extract<Action, { kind: 'upstream' }>
+  readonly #action: UpstreamAction
   readonly #parts: ProxyParts
   readonly #timer = new Timer(this)
   #phase: Phase = 'waiting'
   #entered = false
   #endpoint: Endpoint | null = null
-  #avoid: Endpoint | null = null
+  avoid: Endpoint | null = null
+  readonly hash = -1
+  readonly sticky = ''
   #connection: ClientConnection | null = null
   #body: BodySource
   #replay: ReplayBody | null = null
@@ -53,12 +56,7 @@ export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, Response
   #moved = 0
   #stillFor = 0
 
-  constructor(
-    exchange: Exchange,
-    route: Route,
-    action: Extract<Action, { kind: 'upstream' }>,
-    parts: ProxyParts,
-  ) {
+  constructor(exchange: Exchange, route: Route, action: UpstreamAction, parts: ProxyParts) {
     this.#exchange = exchange
     this.#route = route
     this.#action = action
@@ -95,13 +93,13 @@ export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, Response
   }
 
   #attempt(): void {
-    const endpoint = this.#action.upstream.pick(this.#avoid)
+    const endpoint = this.#action.upstream.pick(this)
     if (endpoint instanceof ProxyError) {
       this.#fail(endpoint)
       return
     }
     this.#endpoint = endpoint
-    endpoint.inFlight++
+    this.#action.upstream.begin(endpoint)
     this.#exchange.attempts++
     this.#exchange.endpoint = endpoint.label
     this.#phase = 'connecting'
@@ -212,7 +210,7 @@ export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, Response
     }
     if (next === 'retry') {
       this.#retries++
-      this.#avoid = endpoint
+      this.avoid = endpoint
       this.#action.upstream.recorder.retries++
     } else {
       this.#raced = true
@@ -278,7 +276,7 @@ export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, Response
 
   #leaveEndpoint(): void {
     if (this.#endpoint === null) return
-    this.#endpoint.inFlight--
+    this.#action.upstream.abandoned(this.#endpoint)
     this.#endpoint = null
   }
 

@@ -107,6 +107,8 @@ function act(exchange: Exchange, route: Route, parts: ProxyParts): void {
     const location = action.location(exchange)
     if (location instanceof ProxyError) fail(exchange, route, location)
     else send(exchange, route, action.status, ['location', location], Buffer.alloc(0))
+  } else if (action.kind === 'split') {
+    new Forward(exchange, route, action.choose(exchange), parts).start()
   } else {
     new Forward(exchange, route, action, parts).start()
   }

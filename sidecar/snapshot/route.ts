@@ -6,15 +6,24 @@ import type { RouteRecorder } from '../telemetry/recorder.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { RoutePolicies } from './policies.ts'
 
+/** A way to one upstream, with what the route makes of the request on the way. */
+export interface UpstreamAction<U = Upstream> {
+  readonly kind: 'upstream'
+  readonly upstream: U
+  /** Path and query as they go upstream. */
+  target(exchange: Exchange): string | ProxyError
+  /** The Host that goes upstream. */
+  host(exchange: Exchange): string
+}
+
 /** What a compiled route does with a request. `U` is what stands for the upstream where nothing is asked of it. */
 export type Action<U = Upstream> =
+  | UpstreamAction<U>
   | {
-      readonly kind: 'upstream'
-      readonly upstream: U
-      /** Path and query as they go upstream. */
-      target(exchange: Exchange): string | ProxyError
-      /** The Host that goes upstream. */
-      host(exchange: Exchange): string
+      readonly kind: 'split'
+      readonly sides: readonly UpstreamAction<U>[]
+      /** The side that takes this request: the one that it names, else the one that its key falls to. */
+      choose(exchange: Exchange): UpstreamAction<U>
     }
   | { readonly kind: 'redirect'; readonly status: number; location(exchange: Exchange): string | ProxyError }
   | { readonly kind: 'respond'; readonly status: number; readonly headers: HeaderList; readonly body: Buffer }
@@ -27,4 +36,8 @@ export interface Route<U = Upstream> {
   /** In the order in which requests pass them; responses pass them the other way round. */
   readonly filters: readonly Filter[]
   readonly recorder: RouteRecorder
+  /** Where copies go; null: nowhere. */
+  readonly mirror: UpstreamAction<U> | null
+  /** Where a request goes that its upstream failed; null: nowhere. */
+  readonly fallback: UpstreamAction<U> | null
 }

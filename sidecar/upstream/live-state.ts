@@ -51,7 +51,7 @@ export class LiveState {
     )
   }
 
-  balancer(upstream: string, kind: UpstreamSpec['loadBalance']): Lease<Balancer> {
+  balancer(upstream: string, kind: UpstreamSpec['loadBalance']['policy']): Lease<Balancer> {
     return this.#registry.acquire<Balancer>(
       ['balancer', upstream, kind],
       () => (kind === 'round-robin' ? new RoundRobin() : new LeastRequest(this.#random)),

@@ -1,9 +1,90 @@
 import type { Address } from '../exchange/address.ts'
+import type { KeySource } from '../exchange/request-key.ts'
 
 /** One written endpoint: an address, or a name that is resolved to several. Weights are relative. */
 export interface EndpointSpec {
   readonly address: Address
   readonly weight: number
+  /** Where it is, for locality preference; empty: not said. */
+  readonly zone: string
+  /** 0 is used first; a higher one only while those below it cannot take the load. */
+  readonly priority: number
+}
+
+/** How an endpoint is chosen. */
+export interface LoadBalanceSpec {
+  readonly policy: 'round-robin' | 'least-request' | 'peak-ewma' | 'random' | 'ring-hash' | 'maglev'
+  /** What is hashed by `ring-hash` and `maglev`; the first that the request has. Empty for the others. */
+  readonly by: readonly KeySource[]
+  /** This process's zone: its endpoints are preferred while they are healthy enough. Empty: none is preferred. */
+  readonly zone: string
+  /** Milliseconds over which a new or recovered endpoint comes up to its full share; null: at once. */
+  readonly slowStart: number | null
+  /** Below this share of healthy endpoints (and at least four) health is ignored; 0: never. */
+  readonly panicPercent: number
+}
+
+/** How an endpoint is asked whether it is well. Milliseconds. */
+export interface HealthCheckSpec {
+  readonly kind: 'http' | 'grpc' | 'tcp'
+  /** `http`: the path asked for; `grpc`: the service, empty for the whole server; `tcp`: empty. */
+  readonly target: string
+  /** `http`: the Host sent; empty: the upstream's authority. */
+  readonly host: string
+  /** `http`: statuses that count as well; empty: 200 to 299. */
+  readonly statuses: readonly number[]
+  /** Between two checks, give or take `JITTER` (a tenth). */
+  readonly interval: number
+  readonly timeout: number
+  /** Failures in a row until it is unhealthy, successes in a row until it is healthy again; the first check decides alone. */
+  readonly unhealthyAfter: number
+  readonly healthyAfter: number
+}
+
+/** When an endpoint is put aside for what its traffic shows. Milliseconds; null: that detector is off. */
+export interface OutlierSpec {
+  /** Gateway errors in a row (502, 503, 504, no connection, reset, timeout). */
+  readonly consecutiveErrors: number | null
+  /** Endpoints whose success rate lies `deviations` standard deviations below the mean; needs 5 endpoints with `minimumRequests`. */
+  readonly successRate: { readonly deviations: number; readonly minimumRequests: number } | null
+  /** Endpoints whose mean latency is `factor` times the median endpoint's or more; needs 3 endpoints with `minimumRequests`. */
+  readonly latency: { readonly factor: number; readonly minimumRequests: number } | null
+  /** How often success rates and latencies are compared. */
+  readonly interval: number
+  /** The first ejection; the n-th in a row lasts n times as long, at most `maxEjection`. */
+  readonly ejection: number
+  readonly maxEjection: number
+  /** At most this share of the endpoints, but one may always go, and never the last. */
+  readonly maxEjectedPercent: number
+}
+
+/** When requests are refused at once because the upstream fails. Milliseconds. */
+export interface CircuitBreakerSpec {
+  readonly trip:
+    | { readonly kind: 'consecutive'; readonly failures: number }
+    | {
+        readonly kind: 'ratio'
+        readonly ratio: number
+        readonly window: number
+        readonly minimumRequests: number
+      }
+  readonly openFor: number
+  /** Probes let through while half open. */
+  readonly halfOpenRequests: number
+  /** One breaker for the upstream, or one for each endpoint (an open one is passed over). */
+  readonly scope: 'upstream' | 'endpoint'
+}
+
+/** How much an upstream is given at one time. */
+export interface UpstreamLimits {
+  readonly inFlight: number
+  readonly pending: number
+  /** Open connections to all endpoints together; null: as many as are in flight. */
+  readonly connections: number | null
+  /** Retries running or waiting, whatever the budget allows; null: the budget alone. */
+  readonly retries: number | null
+  /** Finds the number in flight that the upstream answers without queueing, between `min` and `inFlight`; null: off. */
+  readonly adaptive: { readonly min: number } | null
 }
 
 /** An upstream as the loader resolved it: plain data. */
@@ -14,8 +95,11 @@ export interface UpstreamSpec {
   readonly authority: string
   /** What `url` puts in front of the path, without a final slash; empty: nothing. */
   readonly basePath: string
-  readonly loadBalance: 'round-robin' | 'least-request'
-  readonly limits: { readonly inFlight: number; readonly pending: number }
+  readonly loadBalance: LoadBalanceSpec
+  readonly healthCheck: HealthCheckSpec | null
+  readonly outlierDetection: OutlierSpec | null
+  readonly circuitBreaker: CircuitBreakerSpec | null
+  readonly limits: UpstreamLimits
   readonly connection: {
     readonly connect: number
     readonly keepAlive: number

@@ -16,6 +16,16 @@ import { Upstream } from './upstream.ts'
 const tcp = (host: string, port = 80, weight = 1): UpstreamSpec['endpoints'][number] => ({
   address: { kind: 'tcp', host, port },
   weight,
+  zone: '',
+  priority: 0,
+})
+
+const limits = (inFlight: number, pending: number): UpstreamSpec['limits'] => ({
+  inFlight,
+  pending,
+  connections: null,
+  retries: null,
+  adaptive: null,
 })
 
 function spec(more: Partial<UpstreamSpec> = {}): UpstreamSpec {
@@ -24,8 +34,11 @@ function spec(more: Partial<UpstreamSpec> = {}): UpstreamSpec {
     endpoints: [tcp('10.0.0.1')],
     authority: 'app',
     basePath: '',
-    loadBalance: 'round-robin',
-    limits: { inFlight: 2, pending: 2 },
+    loadBalance: { policy: 'round-robin', by: [], zone: '', slowStart: null, panicPercent: 50 },
+    healthCheck: null,
+    outlierDetection: null,
+    circuitBreaker: null,
+    limits: limits(2, 2),
     connection: { connect: 1000, keepAlive: 1000 },
     ...more,
   }
@@ -107,7 +120,7 @@ test('lets in as many as may be in flight, has as many wait, and refuses the res
 
 test('one that gave up is not let in, and leaves its place to the next', () => {
   const { live, registry } = setUp()
-  const upstream = new Upstream(spec({ limits: { inFlight: 1, pending: 2 } }), live)
+  const upstream = new Upstream(spec({ limits: limits(1, 2) }), live)
   const [gone, next] = [new Waiter(), new Waiter()]
   upstream.enter(new Waiter())
   upstream.enter(gone)
@@ -124,10 +137,7 @@ test('one that gave up is not let in, and leaves its place to the next', () => {
 test('waiters that all leave as soon as they are let in are let in one after the other, however many there are', () => {
   const { live, registry, fail } = setUp()
   const waiters = 20_000
-  const upstream = new Upstream(
-    spec({ endpoints: [tcp('app.example')], limits: { inFlight: 10, pending: waiters } }),
-    live,
-  )
+  const upstream = new Upstream(spec({ endpoints: [tcp('app.example')], limits: limits(10, waiters) }), live)
   const all = Array.from({ length: waiters }, () => new Waiter(() => upstream.leave()))
   for (const waiter of all) assert.equal(upstream.enter(waiter), false)
   fail()
@@ -142,7 +152,7 @@ test('what is in flight is counted over all generations, by the limits of each',
   const before = new Upstream(spec(), live)
   before.enter(new Waiter())
   before.enter(new Waiter())
-  const after = new Upstream(spec({ limits: { inFlight: 3, pending: 0 } }), live)
+  const after = new Upstream(spec({ limits: limits(3, 0) }), live)
   assert.equal(after.enter(new Waiter()), true)
   assert.ok(after.enter(new Waiter()) instanceof ProxyError)
   assert.equal(after.load.inFlight, 3)
@@ -176,7 +186,7 @@ test('waits for the first answer about its name, and gives up when it failed', (
   assert.equal(upstream.enter(waiter), false)
   fail()
   assert.equal(waiter.entered, 1)
-  const error = upstream.pick(null)
+  const error = upstream.pick({ avoid: null, hash: -1, sticky: '' })
   assert.ok(error instanceof ProxyError)
   assert.equal(error.reason, 'upstream_unresolved')
   assert.equal(error.cause, 'app.example:8080: ENOTFOUND')
@@ -204,7 +214,7 @@ test('a changed answer keeps the endpoints that stay, and one address from two n
   assert.deepEqual(upstream.endpoints.map(one => one.label).toSorted(), ['10.0.0.2:80', '10.0.0.4:80'])
   assert.ok(upstream.endpoints.includes(stays as NonNullable<typeof stays>))
   for (let i = 0; i < 10; i++) {
-    const picked = upstream.pick(null)
+    const picked = upstream.pick({ avoid: null, hash: -1, sticky: '' })
     assert.ok(!(picked instanceof ProxyError) && /\.[24]:80$/.test(picked.label))
   }
   upstream.release()

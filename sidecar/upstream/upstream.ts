@@ -4,7 +4,8 @@ import type { UpstreamRecorder } from '../telemetry/recorder.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { type Endpoint, addressLabel } from './endpoint.ts'
 import type { LiveState } from './live-state.ts'
-import type { Balancer, Candidate, Picker } from './picker.ts'
+import type { Balancer, Candidate, PickAsk, Picker } from './picker.ts'
+import type { Outcome } from './outcome.ts'
 import type { UpstreamLoad, UpstreamWaiter } from './load.ts'
 import type { EndpointSpec, UpstreamSpec } from './upstream-spec.ts'
 
@@ -33,7 +34,7 @@ export class Upstream {
     this.#live = live
     this.recorder = live.recorder(spec.name)
     this.#load = live.load(spec.name)
-    this.#balancer = live.balancer(spec.name, spec.loadBalance)
+    this.#balancer = live.balancer(spec.name, spec.loadBalance.policy)
     this.#sources = spec.endpoints.map(endpoint => ({
       spec: endpoint,
       lease: live.resolver(endpoint.address),
@@ -69,8 +70,8 @@ export class Upstream {
   }
 
   /** Chooses an endpoint, or says why there is none. */
-  pick(avoid: Endpoint | null): Endpoint | ProxyError {
-    const endpoint = this.#picker.pick(avoid)
+  pick(ask: PickAsk): Endpoint | ProxyError {
+    const endpoint = this.#picker.pick(ask)
     if (endpoint !== null) return endpoint
     const failed = this.#sources.find(source => source.lease.value.error !== '')
     return failed === undefined
@@ -99,6 +100,21 @@ export class Upstream {
     }
     load.waiting.push(waiter)
     return false
+  }
+
+  /** An attempt begins at an endpoint that was picked. Ends with exactly one of `settled` and `abandoned`. */
+  begin(endpoint: Endpoint): void {
+    endpoint.inFlight++
+  }
+
+  /** What the attempt showed. */
+  settled(endpoint: Endpoint, _outcome: Outcome): void {
+    endpoint.inFlight--
+  }
+
+  /** The attempt was cut by us or by the client: it shows nothing of the endpoint. */
+  abandoned(endpoint: Endpoint): void {
+    endpoint.inFlight--
   }
 
   /** Gives a request's place back, and lets the next one in. */

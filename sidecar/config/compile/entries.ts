@@ -2,7 +2,7 @@ import { toWire } from '../../exchange/headers.ts'
 import { compileHost, compileRedirect, compileRewrite } from '../../proxy/rewrite.ts'
 import { compileHeaderPlan, prepareUpstreamHeaders } from '../../proxy/upstream-headers.ts'
 import { RouteTable } from '../../routing/route-table.ts'
-import type { Action, Route } from '../../snapshot/route.ts'
+import type { Action, Route, UpstreamAction } from '../../snapshot/route.ts'
 import type { Entry, Listener } from '../../snapshot/snapshot.ts'
 import type { RouteRecorder } from '../../telemetry/recorder.ts'
 import { addressLabel } from '../../upstream/endpoint.ts'
@@ -77,6 +77,8 @@ function compileRoute<U extends Specified>(
     policies: spec.policies,
     filters: compileFilters(spec.policies, spec),
     recorder: parts.recorder(spec.name),
+    mirror: null,
+    fallback: null,
   })
 }
 
@@ -124,8 +126,19 @@ function compileAction<U extends Specified>(
     })
     return { kind: 'respond', status: action.status, headers, body: Buffer.from(action.body) }
   }
-  const upstream = upstreams.get(action.upstream)
-  if (upstream === undefined) throw new Error(`the upstream ${action.upstream} was checked and is not there`)
+  if (action.kind === 'split') throw new Error('a split is not compiled yet')
+  return compileWay(action.upstream, listener, route, upstreams)
+}
+
+/** The way to one upstream, with what the route makes of the request for it. */
+function compileWay<U extends Specified>(
+  name: string,
+  listener: ResolvedListener,
+  route: ResolvedRoute,
+  upstreams: ReadonlyMap<string, U>,
+): UpstreamAction<U> {
+  const upstream = upstreams.get(name)
+  if (upstream === undefined) throw new Error(`the upstream ${name} was checked and is not there`)
   const rewrite = route.policies.rewrite
   return {
     kind: 'upstream',

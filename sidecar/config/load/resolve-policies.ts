@@ -57,6 +57,10 @@ export function resolvePolicies(
       headers: resolveHeaders(merged.headers),
       cors,
       upgrade: { protocols: merged.upgrade ?? ['websocket'] },
+      mirror: null,
+      fault: null,
+      affinity: null,
+      fallback: null,
     },
     from,
   }
@@ -83,8 +87,10 @@ function builtIn(name: PolicyName, role: Role): string {
 }
 
 function resolveTimeout(written: WrittenPolicies['timeout']): TimeoutPolicy {
-  if (written === false) return { total: null, idle: null }
+  const off = { perTry: null, firstByte: null, stream: null, header: null }
+  if (written === false) return { ...off, total: null, idle: null }
   return {
+    ...off,
     total: written?.total === undefined ? 15_000 : written.total,
     idle: written?.idle === undefined ? 300_000 : written.idle,
   }
@@ -93,7 +99,16 @@ function resolveTimeout(written: WrittenPolicies['timeout']): TimeoutPolicy {
 function resolveRetry(written: WrittenPolicies['retry']): RoutePolicies['retry'] {
   if (written === false) return null
   const count = written?.count ?? 1
-  return count === 0 ? null : { count }
+  if (count === 0) return null
+  return {
+    count,
+    statuses: [],
+    methods: [],
+    backoff: { from: 25, to: 250 },
+    budget: { percent: 20, min: 3 },
+    replay: 64 * 1024,
+    hedge: null,
+  }
 }
 
 function resolveSize(written: WrittenPolicies['requestSize'], role: Role): number | null {

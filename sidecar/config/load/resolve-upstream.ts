@@ -38,18 +38,43 @@ export function resolveUpstream(
       )
     }
     seen.add(text)
-    endpoints.push({ address: fromFile(address, [...path, 'endpoints', index], resolution), weight })
+    endpoints.push({
+      address: fromFile(address, [...path, 'endpoints', index], resolution),
+      weight,
+      zone: '',
+      priority: 0,
+    })
   }
   if (url !== undefined)
-    endpoints.push({ address: { kind: 'tcp', host: url.host, port: url.port }, weight: 1 })
+    endpoints.push({
+      address: { kind: 'tcp', host: url.host, port: url.port },
+      weight: 1,
+      zone: '',
+      priority: 0,
+    })
   const local = endpoints.every(endpoint => isLoopback(endpoint.address))
   const content = {
     name,
     endpoints,
     authority: url?.authority ?? name,
     basePath: url?.basePath ?? '',
-    loadBalance: written.loadBalance ?? ('least-request' as const),
-    limits: { inFlight: limits?.inFlight ?? 1024, pending: limits?.pending ?? 256 },
+    loadBalance: {
+      policy: written.loadBalance ?? ('least-request' as const),
+      by: [],
+      zone: '',
+      slowStart: null,
+      panicPercent: 50,
+    },
+    healthCheck: null,
+    outlierDetection: null,
+    circuitBreaker: null,
+    limits: {
+      inFlight: limits?.inFlight ?? 1024,
+      pending: limits?.pending ?? 256,
+      connections: null,
+      retries: null,
+      adaptive: null,
+    },
     connection: {
       connect: connection?.connect ?? (local ? 1000 : 2000),
       keepAlive: connection?.keepAlive ?? 3000,

@@ -15,7 +15,7 @@ export class LeastRequest implements Balancer {
   picker(candidates: readonly Candidate[]): Picker {
     const usable = candidates.filter(candidate => candidate.weight > 0)
     if (usable.length < 2) return { pick: () => usable[0]?.endpoint ?? null }
-    return { pick: avoid => this.#pick(usable, avoid) }
+    return { pick: ask => this.#pick(usable, ask.avoid) }
   }
 
   #pick(candidates: readonly Candidate[], avoid: Endpoint | null): Endpoint {

@@ -18,7 +18,7 @@ export class RoundRobin implements Balancer {
   picker(candidates: readonly Candidate[]): Picker {
     const weight = candidates[0]?.weight
     return candidates.every(candidate => candidate.weight === weight)
-      ? { pick: avoid => this.#pickEqual(candidates, avoid) }
+      ? { pick: ask => this.#pickEqual(candidates, ask.avoid) }
       : weighted(candidates)
   }
 
@@ -36,7 +36,7 @@ function weighted(candidates: readonly Candidate[]): Picker {
     .filter(candidate => candidate.weight > 0)
     .map(({ endpoint, weight }) => ({ endpoint, weight, current: 0 }))
   return {
-    pick(avoid) {
+    pick({ avoid }) {
       let best: Turn | null = null
       let total = 0
       for (const turn of turns) {
