@@ -1,4 +1,8 @@
+import { CALLER } from './caller.ts'
+import { cookieValue } from './cookies.ts'
 import type { Exchange } from './exchange.ts'
+import { hash32 } from './hash32.ts'
+import { queryValue } from './query.ts'
 
 /**
  * What a thing is counted, split, pinned or hashed by: the words of `by`. `consumer` is the caller's name, and the
@@ -16,3 +20,95 @@ export type KeySource =
 
 /** Reads the key of a request; null where the request does not have it. */
 export type RequestKey = (exchange: Exchange) => string | null
+
+/**
+ * Compiles the words of `by`: the first that the request has decides, and null is none of them. An empty value (a header
+ * without one) counts as not there, so that it does not put all who send it on one place. `all` is the empty key.
+ *
+ * @param sources header names in lower case
+ */
+export function compileRequestKey(sources: readonly KeySource[]): RequestKey {
+  const keys = sources.map(compileSource)
+  const [only] = keys
+  if (keys.length === 1 && only !== undefined) return only
+  return exchange => {
+    for (const key of keys) {
+      const value = key(exchange)
+      if (value !== null) return value
+    }
+    return null
+  }
+}
+
+/**
+ * Compiles what a balancer hashes by: 32 bits of the request's key, or -1 where it has none. Null where nothing is
+ * hashed, so that nothing is asked for each request.
+ */
+export function compileRequestHash(sources: readonly KeySource[]): ((exchange: Exchange) => number) | null {
+  if (sources.length === 0) return null
+  const key = compileRequestKey(sources)
+  return exchange => {
+    const value = key(exchange)
+    return value === null ? -1 : hash32(value)
+  }
+}
+
+function compileSource(source: KeySource): RequestKey {
+  switch (source.kind) {
+    case 'all':
+      return () => ''
+    case 'consumer':
+      return exchange => exchange.get(CALLER) ?? addressKey(exchange.clientAddress)
+    case 'address':
+      return exchange => addressKey(exchange.clientAddress)
+    case 'path':
+      return exchange => exchange.request?.path ?? null
+    case 'param':
+      return exchange => present(exchange.params?.[source.name])
+    case 'query':
+      return exchange => present(queryValue(exchange.request?.query ?? '', source.name))
+    case 'cookie':
+      return exchange => present(cookieValue(exchange.headers, source.name))
+    case 'header':
+      return exchange => headerKey(exchange, source.name)
+  }
+}
+
+/** All lines of the field as one value (RFC 9110 section 5.3); nearly always there is one, which costs no copy. */
+function headerKey(exchange: Exchange, name: string): string | null {
+  const { headers } = exchange
+  let value = ''
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== name) continue
+    const line = headers[i + 1] as string
+    value = value === '' ? line : `${value}, ${line}`
+  }
+  return present(value)
+}
+
+function present(value: string | null | undefined): string | null {
+  return value === undefined || value === '' ? null : value
+}
+
+/**
+ * An address as a key: IPv4 whole, IPv6 by its /64, since that is what one subscriber is given and draws new addresses
+ * from. Null where there is none (a Unix socket).
+ */
+export function addressKey(address: string): string | null {
+  if (address === '') return null
+  if (!address.includes(':')) return address
+  const dotted = /^::ffff:(\d[\d.]+)$/i.exec(address)?.[1]
+  if (dotted !== undefined) return dotted
+  // What stands before `::` are the first groups; those that it leaves out are zero.
+  const [front = '', back] = address.split('::', 2)
+  const groups = front === '' ? [] : front.split(':')
+  if (back !== undefined) {
+    const behind = back === '' ? [] : back.split(':')
+    // A dotted end stands for two groups.
+    const missing = 8 - groups.length - behind.length - (back.includes('.') ? 1 : 0)
+    for (let i = 0; i < missing; i++) groups.push('0')
+    groups.push(...behind)
+  }
+  const prefix = groups.slice(0, 4).map(group => Number.parseInt(group, 16).toString(16))
+  return `${prefix.join(':')}::/64`
+}

@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js'
 import type { CanonicalRequest } from '../exchange/canonical-request.ts'
 import { fromWire, hasHeader, headerValue, type HeaderList, toWire } from '../exchange/headers.ts'
+import { decodeQuery } from '../exchange/query.ts'
 import type { MatchSpec, ValueMatch, ValueTest } from './match-spec.ts'
 
 /** A header or query condition, compiled. A field or parameter that stands several times holds if any value does. */
@@ -94,15 +95,5 @@ function compileTest(test: ValueTest, wire: boolean): Test {
       if (wanted === null) return () => false
       return test.kind === 'exact' ? value => value === wanted : value => value.startsWith(wanted)
     }
-  }
-}
-
-/** A name or value of a query (the form encoding of the URL standard), or the text as it is where it is badly encoded. */
-function decodeQuery(text: string): string {
-  if (!/[%+]/.test(text)) return text
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '))
-  } catch {
-    return text
   }
 }
