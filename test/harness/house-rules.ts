@@ -40,6 +40,7 @@ export const STATIC_PACKAGES: Readonly<
     under: ['routing/', 'config/load/'],
     why: 'compiles the linear-time regular expressions of routes',
   },
+  cockatiel: { under: ['upstream/'], why: 'when a circuit breaker opens, synchronously; one file of it' },
   'prom-client': { under: ['telemetry/'], why: 'its registry holds the process and low-cardinality metrics' },
   'lru-cache': {
     under: ['upstream/', 'routing/', 'filters/', 'telemetry/', 'config/'],
