@@ -3,18 +3,31 @@ import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { type AccessLogPolicy, defaultPolicy } from '../../telemetry/access-log.ts'
 import type { RouteRecorder } from '../../telemetry/recorder.ts'
 import type { LiveState } from '../../upstream/live-state.ts'
-import { Upstream } from '../../upstream/upstream.ts'
-import type { ResolvedConfig } from '../resolved.ts'
+import type { Upstream } from '../../upstream/upstream.ts'
+import type { ResolvedConfig, ResolvedUpstream } from '../resolved.ts'
 import { compileEntries } from './entries.ts'
+import { KeptParts } from './kept-parts.ts'
+import { SharedUpstream } from './shared-upstream.ts'
+import { Slices } from './slices.ts'
+
+/** What a compilation leaves to the next one. */
+interface Compilation {
+  readonly upstreams: ReadonlyMap<string, SharedUpstream>
+  readonly parts: KeptParts<Upstream>
+}
+
+const NOTHING: Compilation = { upstreams: new Map(), parts: new KeptParts() }
 
 /**
  * Makes generations of resolved configurations: plain data becomes routes with everything bound, and leases on live
- * state. Works in slices, so that ten thousand routes stop nobody; and keeps nothing where it fails.
+ * state. What is unchanged since the compilation before is taken from it. Works in slices, so that ten thousand routes
+ * stop nobody; and keeps nothing where it fails. One compilation at a time.
  */
 export class Compiler {
   readonly #live: LiveState
   readonly #recorder: (route: string) => RouteRecorder
   readonly #now: () => number
+  #last = NOTHING
 
   constructor(live: LiveState, recorder: (route: string) => RouteRecorder, now: () => number) {
     this.#live = live
@@ -24,32 +37,59 @@ export class Compiler {
 
   /** @throws Error where a part does not compile: the loader compiled it before, so that is a bug */
   async compile(config: ResolvedConfig): Promise<Generation> {
-    const upstreams = new Map<string, Upstream>()
+    const before = this.#last
+    // Until this compilation stands there is nothing to take over: what it began may have changed live state.
+    this.#last = NOTHING
+    const held = new Map<string, SharedUpstream>()
     const release = (): void => {
-      for (const upstream of upstreams.values()) upstream.release()
+      for (const one of held.values()) one.give()
     }
     try {
-      for (const spec of Object.values(config.upstreams))
-        upstreams.set(spec.name, new Upstream(spec, this.#live))
-      return new Generation(await this.#snapshot(config, upstreams), release)
+      const slices = new Slices(this.#now)
+      for (const spec of Object.values(config.upstreams)) {
+        held.set(spec.name, this.#hold(spec, before.upstreams))
+        if (slices.over) await slices.next()
+      }
+      const { snapshot, parts } = await this.#snapshot(config, upstreamsOf(held), before.parts)
+      this.#last = { upstreams: held, parts }
+      return new Generation(snapshot, release)
     } catch (error) {
       release()
       throw error
     }
   }
 
-  async #snapshot(config: ResolvedConfig, upstreams: ReadonlyMap<string, Upstream>): Promise<Snapshot> {
-    const parts = { upstreams, recorder: this.#recorder, now: this.#now }
-    const { entries, routes } = await compileEntries(config, parts)
+  /** The upstream of the compilation before, if it is unchanged and somebody still holds it. */
+  #hold(spec: ResolvedUpstream, before: ReadonlyMap<string, SharedUpstream>): SharedUpstream {
+    const known = before.get(spec.name)
+    return known?.hash === spec.hash && known.take() ? known : new SharedUpstream(spec, this.#live)
+  }
+
+  async #snapshot(
+    config: ResolvedConfig,
+    upstreams: ReadonlyMap<string, Upstream>,
+    before: KeptParts<Upstream>,
+  ): Promise<{ snapshot: Snapshot; parts: KeptParts<Upstream> }> {
+    const { entries, routes, parts } = await compileEntries(config, {
+      upstreams,
+      before,
+      recorder: this.#recorder,
+      now: this.#now,
+    })
     const policies = new Map<string, AccessLogPolicy>()
     for (const listener of config.listeners)
       policies.set(listener.name, config.telemetry.accessLog.write ?? defaultPolicy(listener.role))
-    return Object.freeze({
+    const snapshot = Object.freeze({
       hash: config.hash,
       entries,
       upstreams,
       routes,
       logPolicy: (listener: string) => policies.get(listener) ?? 'all',
     })
+    return { snapshot, parts }
   }
+}
+
+function upstreamsOf(held: ReadonlyMap<string, SharedUpstream>): ReadonlyMap<string, Upstream> {
+  return new Map([...held].map(([name, one]) => [name, one.upstream]))
 }

@@ -3,36 +3,37 @@ import { compileHost, compileRedirect, compileRewrite } from '../../proxy/rewrit
 import { compileHeaderPlan, prepareUpstreamHeaders } from '../../proxy/upstream-headers.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import type { Action, Route, UpstreamAction } from '../../snapshot/route.ts'
+import type { Role } from '../../snapshot/policies.ts'
 import type { Entry, Listener } from '../../snapshot/snapshot.ts'
 import type { RouteRecorder } from '../../telemetry/recorder.ts'
 import { addressLabel } from '../../upstream/endpoint.ts'
-import type { UpstreamSpec } from '../../upstream/upstream-spec.ts'
 import type { ResolvedConfig, ResolvedListener, ResolvedRoute } from '../resolved.ts'
 import { compileFilters } from './filters.ts'
-
-/** How long the serving thread compiles before it lets requests have the event loop, in milliseconds. */
-const SLICE_MS = 10
-
-/** What a route asks of its upstream when it is compiled: not its live state. */
-interface Specified {
-  readonly spec: UpstreamSpec
-}
+import { KeptParts, type KeptRoute, type Specified } from './kept-parts.ts'
+import { Slices } from './slices.ts'
 
 /** What routes are bound to. */
 export interface EntryParts<U extends Specified> {
   readonly upstreams: ReadonlyMap<string, U>
+  /** What the compilation before made: what is unchanged is taken from it. */
+  readonly before?: KeptParts<U> | undefined
   recorder(route: string): RouteRecorder
   /** Monotonic milliseconds. */
   now(): number
 }
 
 /** Everything compiled that needs no live state of its own. */
-export interface CompiledEntries<U> {
+export interface CompiledEntries<U extends Specified> {
   /** By the acceptor's key. */
   readonly entries: ReadonlyMap<string, Entry<U>>
   /** By name. */
   readonly routes: ReadonlyMap<string, Route<U>>
+  /** For the compilation after this one. */
+  readonly parts: KeptParts<U>
 }
+
+/** Where a route finds its upstreams. */
+type Upstreams<U> = Pick<ReadonlyMap<string, U>, 'get'>
 
 /**
  * Compiles listeners and routes over upstreams that somebody else opened, or that nobody did (`explain`). In slices, so
@@ -46,34 +47,72 @@ export async function compileEntries<U extends Specified>(
 ): Promise<CompiledEntries<U>> {
   const routes = new Map<string, Route<U>>()
   const entries = new Map<string, { key: string; listeners: Listener<U>[]; first: ResolvedListener }>()
-  let since = parts.now()
+  const made = new KeptParts<U>()
+  const slices = new Slices(parts.now)
   for (const spec of config.listeners) {
-    const table = new RouteTable<Route<U>>()
+    const compiled: Route<U>[] = []
     for (const route of spec.routes) {
-      const compiled = compileRoute(spec, route, parts)
-      routes.set(route.name, compiled)
-      table.add({ name: route.name, spec: route.match, value: compiled })
-      if (parts.now() - since < SLICE_MS) continue
-      await new Promise(resolve => setImmediate(resolve))
-      since = parts.now()
+      const kept = parts.before?.route(route, spec.role, parts) ?? traceRoute(spec.role, route, parts)
+      made.keepRoute(kept)
+      compiled.push(kept.route)
+      routes.set(route.name, kept.route)
+      if (slices.over) await slices.next()
     }
     const key = entryKey(spec)
     const entry = entries.get(key)
+    const table = parts.before?.table(spec.name, compiled) ?? (await compileTable(spec, compiled, slices))
+    made.keepTable(spec.name, table)
     const listener = compileListener(spec, table)
     if (entry === undefined) entries.set(key, { key, listeners: [listener], first: spec })
     else entry.listeners.push(listener)
   }
-  return { entries: new Map([...entries].map(([key, entry]) => [key, compileEntry(entry)])), routes }
+  return {
+    entries: new Map([...entries].map(([key, entry]) => [key, compileEntry(entry)])),
+    routes,
+    parts: made,
+  }
 }
 
-function compileRoute<U extends Specified>(
+async function compileTable<U>(
   listener: ResolvedListener,
+  routes: readonly Route<U>[],
+  slices: Slices,
+): Promise<RouteTable<Route<U>>> {
+  const table = new RouteTable<Route<U>>()
+  for (const [index, value] of routes.entries()) {
+    const spec = listener.routes[index]
+    if (spec !== undefined) table.add({ name: spec.name, spec: spec.match, value })
+    if (slices.over) await slices.next()
+  }
+  return table
+}
+
+/** Compiles a route and notes which upstreams it asks for. */
+function traceRoute<U extends Specified>(
+  role: Role,
   spec: ResolvedRoute,
+  parts: EntryParts<U>,
+): KeptRoute<U> {
+  const asked: U[] = []
+  const get = (name: string): U | undefined => {
+    const upstream = parts.upstreams.get(name)
+    if (upstream !== undefined) asked.push(upstream)
+    return upstream
+  }
+  const route = compileRoute(role, spec, { get }, parts)
+  return { hash: spec.hash, role, upstreams: asked, route }
+}
+
+/** Of the listener only its role: whatever else a route were made of, `KeptParts` would have to compare. */
+function compileRoute<U extends Specified>(
+  role: Role,
+  spec: ResolvedRoute,
+  upstreams: Upstreams<U>,
   parts: EntryParts<U>,
 ): Route<U> {
   return Object.freeze({
     name: spec.name,
-    action: compileAction(listener, spec, parts.upstreams),
+    action: compileAction(role, spec, upstreams),
     policies: spec.policies,
     filters: compileFilters(spec.policies, spec),
     recorder: parts.recorder(spec.name),
@@ -111,9 +150,9 @@ function compileListener<U>(spec: ResolvedListener, table: RouteTable<Route<U>>)
 }
 
 function compileAction<U extends Specified>(
-  listener: ResolvedListener,
+  role: Role,
   route: ResolvedRoute,
-  upstreams: ReadonlyMap<string, U>,
+  upstreams: Upstreams<U>,
 ): Action<U> {
   const action = route.action
   if (action.kind === 'redirect') {
@@ -127,15 +166,15 @@ function compileAction<U extends Specified>(
     return { kind: 'respond', status: action.status, headers, body: Buffer.from(action.body) }
   }
   if (action.kind === 'split') throw new Error('a split is not compiled yet')
-  return compileWay(action.upstream, listener, route, upstreams)
+  return compileWay(action.upstream, role, route, upstreams)
 }
 
 /** The way to one upstream, with what the route makes of the request for it. */
 function compileWay<U extends Specified>(
   name: string,
-  listener: ResolvedListener,
+  role: Role,
   route: ResolvedRoute,
-  upstreams: ReadonlyMap<string, U>,
+  upstreams: Upstreams<U>,
 ): UpstreamAction<U> {
   const upstream = upstreams.get(name)
   if (upstream === undefined) throw new Error(`the upstream ${name} was checked and is not there`)
@@ -144,6 +183,6 @@ function compileWay<U extends Specified>(
     kind: 'upstream',
     upstream,
     target: compileRewrite(rewrite, upstream.spec.basePath),
-    host: compileHost(rewrite, listener.role, upstream.spec.authority, false),
+    host: compileHost(rewrite, role, upstream.spec.authority, false),
   }
 }
