@@ -15,7 +15,8 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
-import { type Every, LookupQueue, type Lookup, systemLookup } from '../upstream/discovery/dns.ts'
+import { type Every, systemLookup } from '../upstream/discovery/dns.ts'
+import { type Lookup, LookupQueue } from '../upstream/discovery/lookup-queue.ts'
 import { LiveState } from '../upstream/live-state.ts'
 import { connectionLimit, memoryLimit } from './machine-limits.ts'
 
@@ -63,7 +64,10 @@ export class Service {
       registry: this.registry,
       wheel: this.wheel,
       buffers: this.buffers,
-      lookups: new LookupQueue(settings.lookup ?? systemLookup),
+      lookups: new LookupQueue(settings.lookup ?? systemLookup, {
+        wheel: this.wheel,
+        fault: error => this.fault(error),
+      }),
       every: settings.every ?? realEvery,
       random: settings.random ?? systemRandom,
       recorder: name => metrics.upstream(name),

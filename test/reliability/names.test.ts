@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
-import type { Every, Lookup } from '../../sidecar/upstream/discovery/dns.ts'
+import type { Every } from '../../sidecar/upstream/discovery/dns.ts'
+import type { Lookup } from '../../sidecar/upstream/discovery/lookup-queue.ts'
 import { InProcess, turns } from '../harness/in-process.ts'
 import { RecordingSink } from '../harness/raw-upstream.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DnsResolver, type Every, type Lookup, LookupQueue } from './dns.ts'
+import { DnsResolver, type Every } from './dns.ts'
+import { type Lookup, LookupQueue } from './lookup-queue.ts'
 
 type Done = Parameters<Lookup>[1]
 

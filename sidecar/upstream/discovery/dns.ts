@@ -1,11 +1,6 @@
 import dns from 'node:dns'
+import type { Lookup, LookupDone, LookupQueue } from './lookup-queue.ts'
 import type { Resolver, ResolverListener } from './resolver.ts'
-
-/** Looks a name up once; `dns.lookup` in the product, a script in tests. */
-export type Lookup = (
-  name: string,
-  done: (error: NodeJS.ErrnoException | null, addresses: string[]) => void,
-) => void
 
 /** The system's resolver: hosts file, search list, both families, in the order it gives. */
 export const systemLookup: Lookup = (name, done) => {
@@ -18,32 +13,6 @@ export const systemLookup: Lookup = (name, done) => {
 export type Every = (milliseconds: number, call: () => void) => { stop(): void }
 
 const REFRESH_MS = 5000
-
-/**
- * At most two look-ups at once: they sit on the thread pool, and one name server that hangs must not keep the pool
- * from everything else.
- */
-export class LookupQueue {
-  readonly #lookup: Lookup
-  readonly #waiting: (() => void)[] = []
-  #running = 0
-  constructor(lookup: Lookup) {
-    this.#lookup = lookup
-  }
-
-  run(name: string, done: (error: NodeJS.ErrnoException | null, addresses: string[]) => void): void {
-    const start = (): void => {
-      this.#running++
-      this.#lookup(name, (error, addresses) => {
-        this.#running--
-        this.#waiting.shift()?.()
-        done(error, addresses)
-      })
-    }
-    if (this.#running < 2) start()
-    else this.#waiting.push(start)
-  }
-}
 
 /**
  * A name that is looked up again every 5 s. All its addresses are used. A failed look-up keeps the last addresses, and
@@ -77,17 +46,20 @@ export class DnsResolver implements Resolver {
   close(): void {
     this.#closed = true
     this.#timer.stop()
+    this.#queue.withdraw(this.#name, this.#looked)
     this.#listeners.clear()
+  }
+
+  readonly #looked: LookupDone = (error, found) => {
+    this.#busy = false
+    if (!this.#closed) this.#answer(error, found)
   }
 
   #look(): void {
     // A name server that hangs: the next look-up waits for this one.
     if (this.#busy) return
     this.#busy = true
-    this.#queue.run(this.#name, (error, found) => {
-      this.#busy = false
-      if (!this.#closed) this.#answer(error, found)
-    })
+    this.#queue.run(this.#name, this.#looked)
   }
 
   #answer(error: NodeJS.ErrnoException | null, found: string[]): void {
