@@ -11,6 +11,7 @@ import type { Route, UpstreamAction } from '../snapshot/route.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { PickAsk } from '../upstream/picker.ts'
 import type { UpstreamWaiter } from '../upstream/load.ts'
+import type { Ticket } from '../upstream/outcome.ts'
 import { bug, fail, filterResponse } from './answer.ts'
 import type { ProxyParts } from './parts.ts'
 import { ReplayBody } from './replay-body.ts'
@@ -39,6 +40,7 @@ export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, Response
   #phase: Phase = 'waiting'
   #entered = false
   #endpoint: Endpoint | null = null
+  #ticket: Ticket = 0
   avoid: Endpoint | null = null
   readonly hash = -1
   readonly sticky = ''
@@ -99,7 +101,7 @@ export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, Response
       return
     }
     this.#endpoint = endpoint
-    this.#action.upstream.begin(endpoint)
+    this.#ticket = this.#action.upstream.begin(endpoint)
     this.#exchange.attempts++
     this.#exchange.endpoint = endpoint.label
     this.#phase = 'connecting'
@@ -276,7 +278,7 @@ export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, Response
 
   #leaveEndpoint(): void {
     if (this.#endpoint === null) return
-    this.#action.upstream.abandoned(this.#endpoint)
+    this.#action.upstream.abandoned(this.#endpoint, this.#ticket)
     this.#endpoint = null
   }
 

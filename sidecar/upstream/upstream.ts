@@ -5,7 +5,7 @@ import type { Resolver } from './discovery/resolver.ts'
 import { type Endpoint, addressLabel } from './endpoint.ts'
 import type { LiveState } from './live-state.ts'
 import type { Balancer, Candidate, PickAsk, Picker } from './picker.ts'
-import type { Outcome } from './outcome.ts'
+import type { Ticket } from './outcome.ts'
 import type { UpstreamLoad, UpstreamWaiter } from './load.ts'
 import type { EndpointSpec, UpstreamSpec } from './upstream-spec.ts'
 
@@ -102,18 +102,29 @@ export class Upstream {
     return false
   }
 
-  /** An attempt begins at an endpoint that was picked. Ends with exactly one of `settled` and `abandoned`. */
-  begin(endpoint: Endpoint): void {
+  /** An attempt begins at an endpoint that was just picked. Ends with exactly one of `settled` and `abandoned`. */
+  begin(endpoint: Endpoint): Ticket {
     endpoint.inFlight++
+    return 0
   }
 
-  /** What the attempt showed. */
-  settled(endpoint: Endpoint, _outcome: Outcome): void {
+  /**
+   * What the attempt showed.
+   * @param status the response's, or 0 where no whole head came, and then `error` says why
+   * @param _milliseconds from its beginning to the response head, or to the failure
+   */
+  settled(
+    endpoint: Endpoint,
+    _ticket: Ticket,
+    _status: number,
+    _error: ProxyError | null,
+    _milliseconds: number,
+  ): void {
     endpoint.inFlight--
   }
 
-  /** The attempt was cut by us or by the client: it shows nothing of the endpoint. */
-  abandoned(endpoint: Endpoint): void {
+  /** The attempt was cut by the client, by a drain or by a hedge that won: it shows nothing of the endpoint. */
+  abandoned(endpoint: Endpoint, _ticket: Ticket): void {
     endpoint.inFlight--
   }
 
