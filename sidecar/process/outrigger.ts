@@ -89,7 +89,7 @@ export class Outrigger {
     if (!result.ok) return { kind: 'configuration', text: formatConfigErrors(result.errors) }
     const failed = await this.#apply(result.config)
     if (failed !== null) return { kind: 'listen', text: cannotListen(failed) }
-    this.service.wheel.run(error => this.service.fault(error))
+    this.service.run()
     const admin = await this.#listenAdmin(result.config)
     if (typeof admin !== 'string') return { kind: 'listen', text: admin.text }
     this.#serving = true
@@ -267,7 +267,7 @@ export class Outrigger {
     await this.#admin.close()
     // The last generation's hold ends: idle upstream connections close, and nothing keeps the process from its end.
     this.service.holder.current.give()
-    this.service.wheel.stop()
+    this.service.stop()
   }
 }
 

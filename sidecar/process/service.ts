@@ -8,7 +8,7 @@ import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { type Random, systemRandom } from '../runtime/random.ts'
 import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Registry } from '../runtime/registry.ts'
-import { TimerWheel } from '../runtime/timer-wheel.ts'
+import { FINE_TICK_MS, TimerWheel } from '../runtime/timer-wheel.ts'
 import { Generation } from '../snapshot/generation.ts'
 import { Holder } from '../snapshot/holder.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -43,6 +43,8 @@ const NOTHING: Snapshot = {
 export class Service {
   readonly clock: Clock
   readonly wheel: TimerWheel
+  /** For short pauses. */
+  readonly fine: TimerWheel
   readonly budget: MemoryBudget
   readonly buffers: ReadBuffers
   readonly registry = new Registry()
@@ -57,6 +59,7 @@ export class Service {
     this.#log = log
     this.clock = settings.clock ?? systemClock
     this.wheel = new TimerWheel(this.clock)
+    this.fine = new TimerWheel(this.clock, FINE_TICK_MS)
     this.budget = new MemoryBudget(memoryLimit())
     this.buffers = new ReadBuffers(this.budget, error => this.fault(error))
     this.holder = new Holder(new Generation(NOTHING, () => {}))
@@ -76,6 +79,8 @@ export class Service {
     const proxy: ProxyParts = {
       holder: this.holder,
       wheel: this.wheel,
+      fine: this.fine,
+      random: settings.random ?? systemRandom,
       budget: this.budget,
       buffers: this.buffers,
       accessLog,
@@ -99,6 +104,16 @@ export class Service {
       trusts: (key, address) =>
         this.holder.current.snapshot.entries.get(key)?.listeners.some(one => one.trusts(address)) ?? false,
     }
+  }
+
+  /** Lets the clocks run on the event loop. */
+  run(): void {
+    for (const wheel of [this.wheel, this.fine]) wheel.run(error => this.fault(error))
+  }
+
+  stop(): void {
+    this.wheel.stop()
+    this.fine.stop()
   }
 
   /** A bug in a callback of the data path. Its connection is closed; the process goes on. */

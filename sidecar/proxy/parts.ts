@@ -1,5 +1,6 @@
 import type { Exchange } from '../exchange/exchange.ts'
 import type { MemoryBudget } from '../runtime/memory-budget.ts'
+import type { Random } from '../runtime/random.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Holder } from '../snapshot/holder.ts'
@@ -10,6 +11,9 @@ import type { Log } from '../telemetry/process-log.ts'
 export interface ProxyParts {
   readonly holder: Holder
   readonly wheel: TimerWheel
+  /** For pauses that a tick of the other would spoil: back-off, hedges, injected delays, the clocks of one try. */
+  readonly fine: TimerWheel
+  readonly random: Random
   readonly budget: MemoryBudget
   readonly buffers: ReadBuffers
   readonly accessLog: AccessLog

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { SteppedClock } from '../../test/harness/stepped-clock.ts'
-import { Timer, TimerWheel } from './timer-wheel.ts'
+import { systemClock } from './clock.ts'
+import { FINE_TICK_MS, Timer, TimerWheel } from './timer-wheel.ts'
 
 /** A wheel on a stepped clock, and a way to make timers whose firings are written down. */
 function setUp(start = 0): {
@@ -167,4 +168,42 @@ test('does what a naive list of deadlines does, at every tick', () => {
     }),
     { numRuns: 1000 },
   )
+})
+
+test('a fine wheel fires at its own ticks, and stands still while it is empty', async () => {
+  const clock = new SteppedClock(3)
+  const wheel = clock.drive(new TimerWheel(clock, FINE_TICK_MS))
+  const fired: number[] = []
+  const timer = new Timer({ onTimer: () => fired.push(clock.now()) })
+  wheel.schedule(timer, 25)
+  clock.step(100)
+  assert.deepEqual(fired, [33])
+  // After a long sleep its first tick is the right one again.
+  clock.jump(100_000)
+  wheel.schedule(timer, 15)
+  clock.step(20)
+  assert.deepEqual(fired, [33, 100_123])
+
+  const real = new TimerWheel(systemClock, FINE_TICK_MS)
+  const ticks = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const before = ticks()
+  real.run(error => assert.fail(String(error)))
+  assert.equal(ticks(), before)
+  const done = Promise.withResolvers<void>()
+  const keepAlive = setTimeout(() => done.reject(new Error('it never fired')), 5000)
+  const since = performance.now()
+  real.schedule(new Timer({ onTimer: () => done.resolve() }), 20)
+  await done.promise
+  clearTimeout(keepAlive)
+  assert.ok(performance.now() - since >= 20)
+  await new Promise(resolve => setTimeout(resolve, 30))
+  assert.equal(real.size, 0)
+  real.stop()
+})
+
+test('the end of the running tick is never in the past while the wheel ticks', () => {
+  const { clock, wheel } = setUp(7)
+  assert.equal(wheel.tickEnd, 107)
+  clock.step(250)
+  assert.ok(wheel.tickEnd >= clock.now() && wheel.tickEnd < clock.now() + 100)
 })

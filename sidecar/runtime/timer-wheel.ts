@@ -24,25 +24,40 @@ export class Timer {
 
 const SLOTS = 512
 const TICK_MS = 100
+/** The tick of a wheel for short pauses: back-off, hedges, injected delays. */
+export const FINE_TICK_MS = 10
 
 /**
  * All deadlines of the data path on one coarse tick of 100 ms: a `setTimeout` pair costs 0.8 us, an `AbortSignal`
  * 4 us, this some 20 ns. A timer fires at the first tick at or after its deadline, never before.
+ *
+ * A second wheel of `FINE_TICK_MS` holds what a tenth of a second would spoil. It ticks only while a timer stands in it.
  */
 export class TimerWheel {
   readonly #clock: Clock
+  readonly #tickMs: number
   readonly #slots: (Timer | null)[] = new Array<Timer | null>(SLOTS).fill(null)
   readonly #start: number
   #tick = 0
   #size = 0
   #interval: NodeJS.Timeout | null = null
+  #fault: ((error: unknown) => void) | null = null
   /** The first error that an owner threw in this advance. */
   #failure: { readonly error: unknown } | null = null
 
-  constructor(clock: Clock) {
+  /** @param tick milliseconds; a wheel finer than the usual one ticks only while it holds a timer */
+  constructor(clock: Clock, tick = TICK_MS) {
     this.#clock = clock
+    this.#tickMs = tick
     this.#start = clock.now()
+    this.tickEnd = this.#start + tick
   }
+
+  /**
+   * When the tick that now runs ends: the present rounded up to a tick, free of charge, for noting when something
+   * moved last. Of a wheel that sleeps it is the past.
+   */
+  tickEnd: number
 
   /** How many timers stand in a slot; zero when nothing leaks. */
   get size(): number {
@@ -82,16 +97,31 @@ export class TimerWheel {
    * @param fault told of what an owner threw: a bug, which must not end the process
    */
   run(fault: (error: unknown) => void): void {
+    this.#fault = fault
+    if (!this.#sleeps) this.#wake(fault)
+  }
+
+  stop(): void {
+    this.#fault = null
+    this.#sleep()
+  }
+
+  get #sleeps(): boolean {
+    return this.#size === 0 && this.#tickMs < TICK_MS
+  }
+
+  #wake(fault: (error: unknown) => void): void {
     this.#interval ??= setInterval(() => {
       try {
         this.advance()
       } catch (error) {
         fault(error)
       }
-    }, TICK_MS).unref()
+      if (this.#sleeps) this.#sleep()
+    }, this.#tickMs).unref()
   }
 
-  stop(): void {
+  #sleep(): void {
     if (this.#interval !== null) clearInterval(this.#interval)
     this.#interval = null
   }
@@ -102,11 +132,12 @@ export class TimerWheel {
    */
   advance(): void {
     const now = this.#clock.now()
-    const target = Math.floor((now - this.#start) / TICK_MS)
+    const target = Math.floor((now - this.#start) / this.#tickMs)
     // After a long pause every slot is visited once, not once for each tick that was missed.
     const from = Math.max(this.#tick + 1, target - SLOTS + 1)
     // Moved on before anything fires: what an owner schedules now belongs to a later tick, never to one just walked.
     this.#tick = Math.max(this.#tick, target)
+    this.tickEnd = this.#start + (this.#tick + 1) * this.#tickMs
     for (let tick = from; tick <= target; tick++) this.#fire(tick, target, now)
     if (this.#failure === null) return
     const { error } = this.#failure
@@ -142,7 +173,7 @@ export class TimerWheel {
   }
 
   #tickOf(deadline: number): number {
-    return Math.max(this.#tick + 1, Math.ceil((deadline - this.#start) / TICK_MS))
+    return Math.max(this.#tick + 1, Math.ceil((deadline - this.#start) / this.#tickMs))
   }
 
   #link(timer: Timer, tick: number): void {
@@ -154,6 +185,7 @@ export class TimerWheel {
     if (head !== null) head.previous = timer
     this.#slots[slot] = timer
     this.#size++
+    if (this.#interval === null && this.#fault !== null) this.#wake(this.#fault)
   }
 
   #unlink(timer: Timer): void {

@@ -85,8 +85,8 @@ export class InProcess {
   static async start(yaml: string, options: InProcessOptions = {}): Promise<InProcess> {
     const started = new InProcess(options)
     await started.apply(yaml)
-    if (options.clock === undefined) started.service.wheel.run(error => started.service.fault(error))
-    else options.clock.drive(started.service.wheel)
+    if (options.clock === undefined) started.service.run()
+    else for (const wheel of [started.service.wheel, started.service.fine]) options.clock.drive(wheel)
     return started
   }
 
@@ -200,14 +200,14 @@ export class InProcess {
    * @throws Error naming what is left
    */
   async stop(options: { readonly errors?: 'expected' } = {}): Promise<void> {
-    const { holder, registry, budget, wheel, buffers } = this.service
+    const { holder, registry, budget, wheel, fine, buffers } = this.service
     for (const acceptor of this.#listeners.all) {
       acceptor.close()
       acceptor.force()
     }
     const last = holder.current
     holder.swap(new Generation({ ...last.snapshot, upstreams: new Map(), routes: new Map() }, () => {}))
-    wheel.stop()
+    this.service.stop()
     const left = (): string =>
       [
         this.connections > 0 ? `${this.connections} connections` : '',
@@ -217,7 +217,9 @@ export class InProcess {
         budget.used === 0 ? '' : `memory budget ${budget.used}`,
         buffers.held === 0 ? '' : `read buffers ${buffers.held}`,
         // Timers that are switched off leave the wheel when their slot comes round.
-        (this.#stepped?.step(60_000), wheel.size > 0 && this.#stepped !== null) ? `timers ${wheel.size}` : '',
+        (this.#stepped?.step(60_000), wheel.size + fine.size > 0 && this.#stepped !== null)
+          ? `timers ${wheel.size + fine.size}`
+          : '',
       ]
         .filter(part => part !== '')
         .join('; ')

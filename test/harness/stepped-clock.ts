@@ -5,7 +5,8 @@ interface Driven {
   advance(): void
 }
 
-const TICK_MS = 100
+/** The tick of the finest wheel. */
+const TICK_MS = 10
 
 /** A clock that moves only when the test says so, and the timer wheels that it drives. */
 export class SteppedClock implements Clock {
@@ -29,7 +30,7 @@ export class SteppedClock implements Clock {
     return wheel
   }
 
-  /** Moves on by `milliseconds`, one wheel tick at a time, as a thread does that is never late. */
+  /** Moves on by `milliseconds`, one tick of the finest wheel at a time, as a thread does that is never late. */
   step(milliseconds: number): void {
     const target = this.#now + milliseconds
     while (this.#now < target) this.#moveTo(Math.min(target, this.#now + TICK_MS))
