@@ -14,6 +14,9 @@ export const MAX_LABELS = 2_000
 /** How long the series of a removed name stands without activity before it goes, in milliseconds. */
 export const IDLE_MS = 600_000
 
+/** While there is no room it is looked for at most this often, in milliseconds: each look reads every count. */
+const LOOK_MS = 1000
+
 export const OTHER = '_other'
 
 /**
@@ -28,6 +31,7 @@ export class SeriesTable<S extends Series> {
   readonly #leaving = new Map<string, { since: number; activity: number }>()
   readonly #kept: ReadonlySet<string>
   #other: S | null = null
+  #sweptAt = -Infinity
 
   /** @param kept names that are always held */
   constructor(clock: Clock, open: (name: string) => S, kept: readonly string[] = []) {
@@ -73,6 +77,7 @@ export class SeriesTable<S extends Series> {
   /** Drops what left and was idle for long enough. */
   sweep(): void {
     const now = this.#clock.now()
+    this.#sweptAt = now
     for (const [name, leaving] of this.#leaving) {
       const series = this.#series.get(name)
       if (series === undefined) {
@@ -97,7 +102,7 @@ export class SeriesTable<S extends Series> {
 
   #full(): boolean {
     if (this.#series.size < MAX_LABELS) return false
-    this.sweep()
+    if (this.#clock.now() - this.#sweptAt >= LOOK_MS) this.sweep()
     return this.#series.size >= MAX_LABELS
   }
 }

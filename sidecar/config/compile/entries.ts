@@ -19,7 +19,7 @@ export interface EntryParts<U extends Specified> {
   readonly before?: KeptParts<U> | undefined
   recorder(route: string): RouteRecorder
   /** Monotonic milliseconds. */
-  now(): number
+  readonly now: () => number
 }
 
 /** Everything compiled that needs no live state of its own. */
