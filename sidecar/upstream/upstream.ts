@@ -5,7 +5,7 @@ import type { Resolver } from './discovery/resolver.ts'
 import { type Endpoint, addressLabel } from './endpoint.ts'
 import type { LiveState } from './live-state.ts'
 import type { Balancer, Candidate, PickAsk, Picker } from './picker.ts'
-import type { Ticket } from './outcome.ts'
+import type { Outcome, Ticket } from './outcome.ts'
 import type { UpstreamLoad, UpstreamWaiter } from './load.ts'
 import type { EndpointSpec, UpstreamSpec } from './upstream-spec.ts'
 
@@ -108,18 +108,8 @@ export class Upstream {
     return 0
   }
 
-  /**
-   * What the attempt showed.
-   * @param status the response's, or 0 where no whole head came, and then `error` says why
-   * @param _milliseconds from its beginning to the response head, or to the failure
-   */
-  settled(
-    endpoint: Endpoint,
-    _ticket: Ticket,
-    _status: number,
-    _error: ProxyError | null,
-    _milliseconds: number,
-  ): void {
+  /** What the attempt showed. Read before this returns, and not kept. */
+  settled(endpoint: Endpoint, _ticket: Ticket, _outcome: Outcome): void {
     endpoint.inFlight--
   }
 
