@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Address } from '../exchange/address.ts'
 import { Pool, type PoolCounters, type PoolSettings } from '../http1/pool.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
@@ -12,6 +13,7 @@ export class Endpoint {
   /** `10.0.0.1:8080`, `[::1]:8080` or `unix:/run/app.sock`: for labels and logs. */
   readonly label: string
   readonly pool: Pool
+  #token = ''
   /** Requests that were given to it and are not over. */
   inFlight = 0
 
@@ -27,6 +29,16 @@ export class Endpoint {
     const target =
       address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
     this.pool = new Pool(target, settings, counters, buffers, wheel)
+  }
+
+  /**
+   * What stands for it in an affinity cookie: 64 bits of SHA-256, the same in every process. It does not say the address,
+   * but who guesses an address can check the guess. Made when it is first asked for.
+   */
+  get token(): string {
+    if (this.#token === '')
+      this.#token = createHash('sha256').update(`affinity\n${this.label}`).digest('hex').slice(0, 16)
+    return this.#token
   }
 }
 

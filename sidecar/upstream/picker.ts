@@ -1,4 +1,5 @@
 import type { Endpoint } from './endpoint.ts'
+import type { Outcome } from './outcome.ts'
 
 /** An endpoint with the weight that its upstream gives it at this moment (slow start included). */
 export interface Candidate {
@@ -12,7 +13,7 @@ export interface PickAsk {
   readonly avoid: Endpoint | null
   /** 32-bit hash of what the balancer hashes by, or -1 where the request has nothing of it (any endpoint will do). */
   readonly hash: number
-  /** The label of the endpoint that affinity asks for: chosen while it can take requests. Empty: none. */
+  /** The token of the endpoint that affinity asks for: chosen while it can take requests. Empty: none. */
   readonly sticky: string
 }
 
@@ -28,4 +29,6 @@ export interface Picker {
 /** Makes pickers of one kind. Keeps what must survive a replacement, such as where the round stands. */
 export interface Balancer {
   picker(candidates: readonly Candidate[]): Picker
+  /** What an attempt showed, for balancers that learn from it. */
+  observe?(endpoint: Endpoint, outcome: Outcome): void
 }

@@ -1,10 +1,14 @@
 import type { Random } from '../../runtime/random.ts'
 import type { Endpoint } from '../endpoint.ts'
-import type { Balancer, Candidate, Picker } from '../picker.ts'
+import type { Balancer, Candidate, PickAsk, Picker } from '../picker.ts'
+import { WeightedDraw } from './weighted-draw.ts'
 
 /**
  * Two endpoints by chance, and the less busy of them (power of two choices). Nearly as even as looking at all of
- * them, at a fixed cost, and without the herd that a global minimum attracts. Weights divide the load that is seen.
+ * them, at a fixed cost, and without the herd that a global minimum attracts.
+ *
+ * Weights decide twice: how often one is drawn, and how many requests in flight count as equally busy. So shares follow
+ * the weights both where nothing is ever in flight (the first drawn wins a tie) and under load.
  */
 export class LeastRequest implements Balancer {
   readonly #random: Random
@@ -13,25 +17,25 @@ export class LeastRequest implements Balancer {
   }
 
   picker(candidates: readonly Candidate[]): Picker {
-    const usable = candidates.filter(candidate => candidate.weight > 0)
-    if (usable.length < 2) return { pick: () => usable[0]?.endpoint ?? null }
-    return { pick: ask => this.#pick(usable, ask.avoid) }
-  }
-
-  #pick(candidates: readonly Candidate[], avoid: Endpoint | null): Endpoint {
-    const count = candidates.length
-    const first = Math.floor(this.#random() * count)
-    // The second is never the first: drawn from the others.
-    const second = (first + 1 + Math.floor(this.#random() * (count - 1))) % count
-    const a = candidates[first] as Candidate
-    const b = candidates[second] as Candidate
-    if (a.endpoint === avoid) return b.endpoint
-    if (b.endpoint === avoid) return a.endpoint
-    return load(b) < load(a) ? b.endpoint : a.endpoint
+    return new LeastRequestPicker(new WeightedDraw(candidates, this.#random))
   }
 }
 
-/** Plus one, so that among idle endpoints the weight still counts. */
-function load(candidate: Candidate): number {
-  return (candidate.endpoint.inFlight + 1) / candidate.weight
+class LeastRequestPicker implements Picker {
+  readonly #draw: WeightedDraw<Candidate>
+  constructor(draw: WeightedDraw<Candidate>) {
+    this.#draw = draw
+  }
+
+  pick({ avoid }: PickAsk): Endpoint | null {
+    const draw = this.#draw
+    const { candidates } = draw
+    if (candidates.length < 2) return candidates[0]?.endpoint ?? null
+    const first = draw.draw()
+    const a = candidates[first] as Candidate
+    const b = candidates[draw.drawOther(first)] as Candidate
+    if (a.endpoint === avoid) return b.endpoint
+    if (b.endpoint === avoid) return a.endpoint
+    return b.endpoint.inFlight / b.weight < a.endpoint.inFlight / a.weight ? b.endpoint : a.endpoint
+  }
 }

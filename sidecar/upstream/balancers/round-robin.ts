@@ -14,12 +14,15 @@ interface Turn {
 export class RoundRobin implements Balancer {
   /** Where the round stands survives a change of endpoints, so that a busy name does not always begin with its first. */
   #next = 0
+  /** The same where there are weights, which change often while an endpoint starts slowly. */
+  #turns: readonly Turn[] = []
 
   picker(candidates: readonly Candidate[]): Picker {
-    const weight = candidates[0]?.weight
-    return candidates.every(candidate => candidate.weight === weight)
-      ? { pick: ask => this.#pickEqual(candidates, ask.avoid) }
-      : weighted(candidates)
+    const usable = candidates.filter(candidate => candidate.weight > 0)
+    const weight = usable[0]?.weight
+    if (!usable.every(candidate => candidate.weight === weight)) return this.#weighted(usable)
+    this.#turns = []
+    return { pick: ask => this.#pickEqual(usable, ask.avoid) }
   }
 
   #pickEqual(candidates: readonly Candidate[], avoid: Endpoint | null): Endpoint | null {
@@ -29,25 +32,29 @@ export class RoundRobin implements Balancer {
     if (endpoint === avoid && count > 1) endpoint = (candidates[this.#next++ % count] as Candidate).endpoint
     return endpoint
   }
+
+  #weighted(candidates: readonly Candidate[]): Picker {
+    const before = new Map(this.#turns.map(turn => [turn.endpoint, turn.current]))
+    const turns: readonly Turn[] = candidates.map(({ endpoint, weight }) => ({
+      endpoint,
+      weight,
+      current: before.get(endpoint) ?? 0,
+    }))
+    this.#turns = turns
+    return { pick: ask => nextTurn(turns, ask.avoid) }
+  }
 }
 
-function weighted(candidates: readonly Candidate[]): Picker {
-  const turns: Turn[] = candidates
-    .filter(candidate => candidate.weight > 0)
-    .map(({ endpoint, weight }) => ({ endpoint, weight, current: 0 }))
-  return {
-    pick({ avoid }) {
-      let best: Turn | null = null
-      let total = 0
-      for (const turn of turns) {
-        if (turn.endpoint === avoid && turns.length > 1) continue
-        turn.current += turn.weight
-        total += turn.weight
-        if (best === null || turn.current > best.current) best = turn
-      }
-      if (best === null) return null
-      best.current -= total
-      return best.endpoint
-    },
+function nextTurn(turns: readonly Turn[], avoid: Endpoint | null): Endpoint | null {
+  let best: Turn | null = null
+  let total = 0
+  for (const turn of turns) {
+    if (turn.endpoint === avoid && turns.length > 1) continue
+    turn.current += turn.weight
+    total += turn.weight
+    if (best === null || turn.current > best.current) best = turn
   }
+  if (best === null) return null
+  best.current -= total
+  return best.endpoint
 }

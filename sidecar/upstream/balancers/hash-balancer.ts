@@ -1,0 +1,42 @@
+import type { Random } from '../../runtime/random.ts'
+import type { Balancer, Candidate, Picker } from '../picker.ts'
+import { HashPicker, type HashTable, inHashOrder } from './hash-picker.ts'
+import { RandomPicker } from './random.ts'
+
+/** What makes a table of two or more candidates, which are in hash order and have weights above 0. */
+export type TableBuilder = (candidates: readonly Candidate[]) => HashTable
+
+/**
+ * Keys stay with their endpoint as long as it is there: a balancer by a table, `ring-hash` or `maglev`. The table is
+ * built when the candidates change, and kept while they do not: the same endpoints in another order are the same.
+ */
+export class HashBalancer implements Balancer {
+  readonly #build: TableBuilder
+  readonly #random: Random
+  #last: { readonly candidates: readonly Candidate[]; readonly picker: Picker } | null = null
+
+  constructor(build: TableBuilder, random: Random) {
+    this.#build = build
+    this.#random = random
+  }
+
+  picker(given: readonly Candidate[]): Picker {
+    const candidates = inHashOrder(given)
+    const any = new RandomPicker(candidates, this.#random)
+    if (candidates.length < 2) return any
+    const last = this.#last
+    if (last !== null && sameAs(last.candidates, candidates)) return last.picker
+    const picker = new HashPicker(candidates, this.#build(candidates), any)
+    this.#last = { candidates, picker }
+    return picker
+  }
+}
+
+function sameAs(before: readonly Candidate[], after: readonly Candidate[]): boolean {
+  return (
+    before.length === after.length &&
+    before.every(
+      ({ endpoint, weight }, at) => endpoint === after[at]?.endpoint && weight === after[at].weight,
+    )
+  )
+}
