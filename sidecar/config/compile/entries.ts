@@ -1,5 +1,6 @@
 import { toWire } from '../../exchange/headers.ts'
 import { compileHost, compileRedirect, compileRewrite } from '../../proxy/rewrite.ts'
+import { compileSplit } from '../../proxy/split.ts'
 import { compileHeaderPlan, prepareUpstreamHeaders } from '../../proxy/upstream-headers.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import type { Action, Route, UpstreamAction } from '../../snapshot/route.ts'
@@ -165,7 +166,15 @@ function compileAction<U extends Specified>(
     })
     return { kind: 'respond', status: action.status, headers, body: Buffer.from(action.body) }
   }
-  if (action.kind === 'split') throw new Error('a split is not compiled yet')
+  if (action.kind === 'split') {
+    const sides = action.to.map(({ upstream, weight }) => ({
+      name: upstream,
+      weight,
+      action: compileWay(upstream, role, route, upstreams),
+    }))
+    const choose = compileSplit(sides, action.by, action.pin)
+    return { kind: 'split', sides: sides.map(side => side.action), choose }
+  }
   return compileWay(action.upstream, role, route, upstreams)
 }
 
