@@ -94,10 +94,17 @@ function member(option: unknown): Json {
   return {}
 }
 
+const SWITCH = '`on`, `off`'
+
 function typeText(option: Json): string {
   const alternatives = listOf(option['anyOf'])
-  if (alternatives.length > 0) return [...new Set(alternatives.map(one => typeText(mapOf(one))))].join(' or ')
+  if (alternatives.length > 0) {
+    const types = new Set(alternatives.map(one => typeText(mapOf(one))))
+    if (types.has(SWITCH)) types.delete('`off`')
+    return [...types].join(' or ')
+  }
   const words = new Set(listOf(option['enum']).filter(word => typeof word === 'string'))
+  if (words.has('on') && words.size === 2) return SWITCH
   if (words.size > 0) return [...words].map(word => `\`${word}\``).join(', ')
   if (option['const'] !== undefined) return `\`${JSON.stringify(option['const'])}\``
   const pattern = textOf(option['pattern'])

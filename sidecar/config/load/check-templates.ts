@@ -1,7 +1,9 @@
 import type { MatchSpec } from '../../routing/match-spec.ts'
+import type { ResolvedListener, ResolvedUpstream } from '../resolved.ts'
 import type { WrittenRoute } from './listener-schema.ts'
 import { pathParameters } from './match-text.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
+import { upstreamsOf } from './resolve-action.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { didYouMean } from './suggestion.ts'
 import { REQUEST_VALUES, templateExpressions } from './template.ts'
@@ -32,7 +34,33 @@ export function checkRouteTemplates(
       resolution,
     )
   }
+  for (const [index, key] of (written.split?.by ?? []).entries()) {
+    if (key.kind !== 'param' || names.has(key.name)) continue
+    checkTemplate(`{${key.name}}`, [...path, 'split', 'by', index], { names, fitting: names }, resolution)
+  }
   checkPolicies(written, path, { inPaths: everywhere, names }, resolution)
+}
+
+/** What an upstream hashes by path parameters: one of the routes that lead there has to bring it. */
+export function checkHashedParameters(
+  upstreams: ReadonlyMap<string, ResolvedUpstream>,
+  listeners: readonly ResolvedListener[],
+  resolution: Resolution,
+): void {
+  for (const [name, { loadBalance }] of upstreams) {
+    for (const [index, key] of loadBalance.by.entries()) {
+      if (key.kind !== 'param') continue
+      const routes = listeners.flatMap(one => one.routes)
+      const there = routes.filter(route => upstreamsOf(route.action).includes(name))
+      const names = new Set(there.flatMap(({ match }) => parameterSets(match).flatMap(set => [...set])))
+      if (names.has(key.name)) continue
+      resolution.fault(
+        ['upstreams', name, 'loadBalance', 'by', index],
+        `\`${key.name}\` is no parameter of the path of any route to this upstream`,
+        didYouMean(key.name, names),
+      )
+    }
+  }
 }
 
 /** The same for policies that several routes inherit: one of them has to bring what is named. */

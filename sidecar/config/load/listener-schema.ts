@@ -1,23 +1,14 @@
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { Address } from '../../exchange/address.ts'
+import { actionShape, LATER_ACTIONS } from './action-schema.ts'
 import { parseAddress } from './address-text.ts'
-import { editableField, matchSchema } from './match-schema.ts'
+import { matchSchema } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
-import { LATER_POLICIES, policyShape, template } from './policy-schema.ts'
+import { LATER_POLICIES, policyShape } from './policy-schema.ts'
 import { duration, durationOrOff, size } from './quantities.ts'
-import {
-  anyText,
-  flag,
-  integer,
-  integerOrOff,
-  nameText,
-  oneOf,
-  referenceName,
-  text,
-  Wrong,
-} from './scalars.ts'
-import { byFieldName, list, option, plainValue, required, section } from './shape.ts'
+import { flag, integer, integerOrOff, nameText, oneOf, referenceName, text, Wrong } from './scalars.ts'
+import { list, option, required, section } from './shape.ts'
 
 /** An address to listen on. */
 export const listenAddress = text<Address>(
@@ -29,30 +20,6 @@ export const listenAddress = text<Address>(
     return typeof address === 'string' ? new Wrong(`${address}, got ${shown}`) : address
   },
 )
-
-const status = (from: number, to: number) => integer(from, to)
-
-const redirect = section('a redirect', {
-  to: required(
-    template,
-    'where to: a path or a URL; `{id}` is a path parameter, `{request.uri}` path and query',
-  ),
-  status: option(status(300, 399), 'the status', 308),
-})
-
-const respond = section('a response', {
-  status: option(status(200, 599), 'the status', 200),
-  headers: option(byFieldName(editableField, anyText), 'header fields'),
-  body: option(z.unknown().transform(plainValue), 'text as it is, anything else as JSON'),
-})
-
-const LATER_ACTIONS = ['split', 'versions', 'aggregate']
-
-const actionShape = {
-  upstream: option(referenceName, 'the upstream that answers'),
-  redirect: option(redirect, 'sends the client elsewhere'),
-  respond: option(respond, 'answers at once'),
-}
 
 export const routeSchema = section(
   'a route',

@@ -2,6 +2,7 @@ import type { ConfigError } from '../config-error.ts'
 import { faultAt, pathText } from './fault.ts'
 import type { ConfigMap, Container, Origins } from './origin.ts'
 import { expandShorthand } from './shorthands.ts'
+import { Referenced } from './referenced.ts'
 import { didYouMean } from './suggestion.ts'
 
 /** Sets a key as plain data, whatever it is called: `__proto__` is a key like any other. */
@@ -21,25 +22,60 @@ const ACTIONS = ['upstream', 'split', 'versions', 'redirect', 'respond', 'aggreg
 const PATHS = ['stripPrefix', 'path']
 const SOURCES = ['url', 'endpoints', 'discovery']
 /** Keys whose value replaces as a whole, by the key of the map around them (`*`: anywhere). */
-const WHOLE = new Set(['redirect', 'respond', 'authenticate', 'path', 'split', 'versions', 'aggregate'])
+const WHOLE = new Set([
+  'redirect',
+  'respond',
+  'authenticate',
+  'path',
+  'split',
+  'versions',
+  'aggregate',
+  'fallback',
+  'by',
+])
 
 /** Lists of which one named thing may stand for the whole list. */
 const NAMED_LISTS = new Set(['listeners', 'routes', 'consumers'])
 
 type Path = readonly (string | number)[]
 
-function alternatives(path: Path): readonly string[] {
-  if (path.at(-1) === 'rewrite') return PATHS
-  if (path.length === 2 && path[0] === 'upstreams') return SOURCES
-  if (path.length === 2 && path[0] === 'listeners') return ACTIONS
-  if (path.length === 4 && path[2] === 'routes') return ACTIONS
-  return []
+/** What a circuit breaker trips on; each takes with it what only the other one knows. */
+const TRIPS = ['failureThreshold', 'failureRatio', 'window', 'minimumRequests']
+/** What a health check asks with, and what only some of them know. */
+const CHECKS = ['path', 'grpc', 'tcp', 'host', 'statuses']
+const HASHING: ReadonlySet<unknown> = new Set(['ring-hash', 'maglev'])
+
+/** The keys that a map of a layer takes away from the one below it: alternatives to what it gives itself. */
+function replacedBy(over: ConfigMap, path: Path): readonly string[] {
+  const gives = (keys: readonly string[]): boolean =>
+    keys.some(key => Object.hasOwn(over, key) && over[key] !== null)
+  const group = (keys: readonly string[]): readonly string[] => (gives(keys) ? keys : [])
+  const last = path.at(-1)
+  if (last === 'rewrite') return group(PATHS)
+  if (path.length === 2 && path[0] === 'upstreams') return group(SOURCES)
+  if (path.length === 2 && path[0] === 'listeners') return group(ACTIONS)
+  if (path.length === 4 && path[2] === 'routes') return group(ACTIONS)
+  if (path.length !== 3 || path[0] !== 'upstreams') return []
+  switch (last) {
+    case 'circuitBreaker':
+      return gives(TRIPS.slice(0, 1)) ? TRIPS : gives(['failureRatio']) ? TRIPS.slice(0, 2) : []
+    case 'healthCheck':
+      return gives(['path']) ? ['grpc', 'tcp'] : gives(['grpc', 'tcp']) ? CHECKS : []
+    case 'loadBalance':
+      return gives(['policy']) && !HASHING.has(plain(over['policy'])) ? ['by'] : []
+    default:
+      return []
+  }
+}
+
+function plain(value: unknown): unknown {
+  return value instanceof Referenced ? value.text : value
 }
 
 /** Whether the map at a path is one in which policies (or the access log) stand: `drain.timeout` is no policy. */
 function holdsShorthands(path: Path): boolean {
   if (path.length === 1) return path[0] === 'defaults' || path[0] === 'telemetry'
-  if (path.length === 2) return path[0] === 'listeners'
+  if (path.length === 2) return path[0] === 'listeners' || path[0] === 'upstreams'
   return path.length === 4 && path[2] === 'routes'
 }
 
@@ -59,10 +95,9 @@ export class LayerMerge {
 
   map(base: ConfigMap, over: ConfigMap, path: Path): ConfigMap {
     const result: ConfigMap = {}
-    const group = alternatives(path)
-    const replaced = group.some(key => Object.hasOwn(over, key) && over[key] !== null)
+    const replaced = replacedBy(over, path)
     for (const [key, value] of Object.entries(base)) {
-      if (replaced && group.includes(key) && !(Object.hasOwn(over, key) && mergesItself(key))) continue
+      if (replaced.includes(key) && !(Object.hasOwn(over, key) && mergesItself(key))) continue
       putKey(result, key, value)
     }
     for (const [key, value] of Object.entries(over)) {
@@ -83,7 +118,7 @@ export class LayerMerge {
   /** A value that is new: it lies over nothing, and can remove nothing. */
   #fresh(over: ConfigMap, key: string, path: Path): unknown {
     const value = over[key]
-    if (isConfigMap(value) && !WHOLE.has(key)) return this.map({}, value, path)
+    if (isConfigMap(value) && !isWhole(path)) return this.map({}, value, path)
     return value
   }
 
@@ -91,7 +126,7 @@ export class LayerMerge {
     const expands = holdsShorthands(path.slice(0, -1))
     const lower = expands ? expandShorthand(base, key, this.#origins) : base[key]
     const upper = expands ? expandShorthand(over, key, this.#origins) : over[key]
-    if (WHOLE.has(key) && path.length > 1) return upper
+    if (isWhole(path)) return upper
     const named = NAMED_LISTS.has(key)
     if (!named && isConfigMap(lower) && isConfigMap(upper)) return this.map(lower, upper, path)
     const below = namedList(lower, named)
@@ -142,6 +177,11 @@ export class LayerMerge {
       }),
     )
   }
+}
+
+/** Whether what stands at a path replaces as a whole. A name of the user's own says nothing of that. */
+function isWhole(path: Path): boolean {
+  return path.length > 1 && path[path.length - 2] !== 'upstreams' && WHOLE.has(String(path.at(-1)))
 }
 
 function mergesItself(key: string): boolean {

@@ -2,68 +2,17 @@ import { z } from 'zod'
 import { canonicalPath } from '../../routing/canonical-request.ts'
 import { editableField, fieldName, method } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
-import { durationOrOff, parseDuration, sizeOrSwitch } from './quantities.ts'
+import { parseDuration, sizeOrSwitch } from './quantities.ts'
+import { retry, timeout } from './retry-schema.ts'
 import { flag, isOff, scalar, text, Wrong } from './scalars.ts'
 import { byFieldName, list, option, orOff, section, shorter } from './shape.ts'
-import { expandRetry, expandTimeout, expandUpgrade } from './shorthands.ts'
+import { expandUpgrade } from './shorthands.ts'
 import { parseTemplate } from './template.ts'
 import type { TemplatePart } from './template.ts'
+import { fieldTemplate } from './template-schema.ts'
+import { affinity, fallback, fault, mirror } from './traffic-schema.ts'
 
 const SWITCH = { type: 'boolean' }
-
-/** Text with `{...}` in it, filled for each request. What may stand in the braces is checked where the route is known. */
-export const template = text('text', { format: 'template' }, '', (value, shown) => {
-  const parsed = parseTemplate(value)
-  return typeof parsed === 'string' ? new Wrong(`${shown}: ${parsed}`) : value
-})
-
-const fieldTemplate = text('text', { format: 'template' }, '', (value, shown) => {
-  const parsed = parseTemplate(value)
-  if (typeof parsed === 'string') return new Wrong(`${shown}: ${parsed}`)
-  // eslint-disable-next-line no-control-regex -- the control characters are what is looked for
-  return /[\x00-\x08\x0a-\x1f\x7f]/.test(value)
-    ? new Wrong('control characters cannot stand in a header')
-    : value
-})
-
-const timeout = shorter(
-  expandTimeout,
-  orOff(
-    section(
-      'a timeout',
-      {
-        total: option(
-          durationOrOff,
-          "from the request's last byte to the response's head, tries and pauses included",
-          '15s',
-        ),
-        idle: option(durationOrOff, 'how long each side may be silent from then on', '5m'),
-      },
-      ['perTry'],
-    ),
-  ),
-  [{ type: 'string', pattern: '^\\d+(ms|s|m|h|d)$' }, SWITCH],
-)
-
-const retryCount = scalar<number>({ type: 'integer', minimum: 0, maximum: 1 }, 1, (value, shown) => {
-  const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
-  if (count === 0 || count === 1) return count
-  if (typeof count === 'number' && Number.isInteger(count) && count > 1) {
-    return new Wrong(`more than one retry is not supported yet, got ${shown}: expected 0 or 1`)
-  }
-  return new Wrong(`expected 0 or 1, got ${shown}`)
-})
-const retry = shorter(
-  expandRetry,
-  orOff(
-    section(
-      'a retry',
-      { count: option(retryCount, 'how often a request that was never processed is tried again', 1) },
-      ['statuses', 'methods', 'backoff', 'budget', 'replay', 'hedge'],
-    ),
-  ),
-  [{ type: 'integer', minimum: 0, maximum: 1 }, SWITCH],
-)
 
 const rewriteHost = text('a host', {}, 'keep', (value, shown) =>
   value === 'keep' ? value : parseHost(value, shown, true),
@@ -208,10 +157,6 @@ export const LATER_POLICIES = [
   'transform',
   'cache',
   'compress',
-  'mirror',
-  'fault',
-  'affinity',
-  'fallback',
   'deprecated',
   'filters',
 ]
@@ -219,7 +164,7 @@ export const LATER_POLICIES = [
 /** The policies, as they may stand in `defaults`, in a listener and in a route. */
 export const policyShape = {
   timeout: option(timeout, '`10s` is the total; `off` for none', { total: '15s', idle: '5m' }),
-  retry: option(retry, 'whether a request that the upstream never processed is tried once more', 1),
+  retry: option(retry, '`2` is the count; `off` for none. Inbound only what was never processed', 1),
   requestSize: option(
     sizeOrSwitch,
     'the largest request body; 413 beyond. Inbound and outbound 10MiB, edge 1MiB',
@@ -228,6 +173,13 @@ export const policyShape = {
   headers: option(headers, 'what is changed in the headers, on the way up and on the way back'),
   cors: option(cors, 'who may call from a browser'),
   upgrade: option(upgrade, 'protocols that a request may upgrade to; `on` is WebSocket', 'on'),
+  mirror: option(mirror, 'a copy of some requests for another upstream, whose answers are dropped'),
+  fault: option(fault, 'trouble made on purpose, before the action'),
+  affinity: option(affinity, 'a cookie of ours that keeps a client at one endpoint'),
+  fallback: option(
+    fallback,
+    'what is done instead of answering with an error that the upstream caused, or its 502, 503 or 504',
+  ),
 }
 
 export const policiesSchema = section('defaults', policyShape, LATER_POLICIES)

@@ -70,6 +70,16 @@ export function size(min: number, max: number) {
   })
 }
 
+/** A size up to another, or `off`, which is 0. */
+export function sizeOrNone(max: number) {
+  return scalar<number>({ anyOf: [SIZE_JSON, { const: false }] }, 0, (value, shown) => {
+    if (isOff(value)) return 0
+    const bytes = parseSize(value, shown, ' or `off`')
+    if (bytes instanceof Wrong || bytes <= max) return bytes
+    return new Wrong(`expected a size up to ${sizeText(max)}, got ${shown}`)
+  })
+}
+
 /** A size; `off` is false; `on` is true: the role's default. */
 export const sizeOrSwitch = scalar<number | boolean>(
   { anyOf: [SIZE_JSON, { type: 'boolean' }] },

@@ -16,6 +16,7 @@ export class Resolution {
   /** True: the schema refused a part, so what two places say is not compared: one of them may be missing. */
   readonly partial: boolean
   readonly #origins: Origins
+  readonly #reported = new Set<string>()
   constructor(root: ConfigMap, origins: Origins, options: { secrets: boolean; partial: boolean }) {
     this.root = root
     this.secrets = options.secrets
@@ -23,8 +24,11 @@ export class Resolution {
     this.#origins = origins
   }
 
-  /** Reports what is wrong with the value (or the key) at a path. */
+  /** Reports what is wrong with the value (or the key) at a path; what several routes inherit is reported once. */
   fault(path: ConfigPath, message: string, suggestion?: string, what: 'key' | 'value' = 'value'): void {
+    const text = `${pathText(path)}: ${message}`
+    if (this.#reported.has(text)) return
+    this.#reported.add(text)
     const spot = this.#origins.find(this.root, path, what)
     this.errors.push(faultAt(spot, message, { suggestion, path: pathText(path) }))
   }

@@ -8,7 +8,8 @@ import type {
 import { isLoopback } from './address-text.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { checkCollisions } from './check-collisions.ts'
-import { checkInheritedTemplates } from './check-templates.ts'
+import { checkLevel } from './check-level.ts'
+import { checkHashedParameters, checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
 import { resolveListener } from './resolve-listener.ts'
@@ -28,6 +29,7 @@ export function resolveConfig(
     upstreams.set(name, resolveUpstream(name, upstream, resolution))
   }
   const defaults: PolicyLevel = { policies: written.defaults ?? {}, path: ['defaults'], label: 'defaults' }
+  checkLevel(defaults, new Set(upstreams.keys()), resolution)
   const listeners = written.listeners.map((listener, index) =>
     resolveListener(listener, ['listeners', index], { defaults, upstreams, resolution }),
   )
@@ -38,6 +40,7 @@ export function resolveConfig(
     checkAddresses(listeners, admin, resolution)
     const matches = listeners.flatMap(listener => listener.routes.map(route => route.match))
     checkInheritedTemplates(defaults.policies, matches, defaults.path, resolution)
+    checkHashedParameters(upstreams, listeners, resolution)
     for (const [index, listener] of listeners.entries()) {
       checkCollisions(listener, ['listeners', index], resolution)
     }

@@ -1,11 +1,13 @@
 import type { ListenerConnection, ListenerLimits } from '../../http1/settings.ts'
 import type { ResolvedListener, ResolvedRoute, ResolvedUpstream } from '../resolved.ts'
 import { addressText, isLoopback } from './address-text.ts'
+import { checkLevel } from './check-level.ts'
 import { checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
-import { ACTION_KEYS, checkUpstream, resolveRoute, rewriteUnused } from './resolve-route.ts'
+import { ACTION_KEYS, checkUpstream } from './resolve-action.ts'
+import { resolveRoute } from './resolve-route.ts'
 import { fromFile } from './resolve-upstream.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 
@@ -24,7 +26,8 @@ export function resolveListener(
 ): ResolvedListener {
   const { name, role } = written
   const names = new Set(upstreams.keys())
-  const inherited: PolicyLevel[] = [defaults, { policies: written, path, label: 'listener' }]
+  const own: PolicyLevel = { policies: written, path, label: 'listener' }
+  const inherited = [defaults, own]
   const shared = { role, upstreams: names, resolution }
   const routes: ResolvedRoute[] = []
   const add = (route: ResolvedRoute | null) => route !== null && routes.push(route)
@@ -41,8 +44,7 @@ export function resolveListener(
           match: { host: hostsOf(upstreams.get(upstream)) },
           upstream,
         }
-        const resolved = resolveRoute(route, path, { ...shared, levels: inherited })
-        add(resolved && { ...resolved, at: resolution.place([...path, 'upstreams', index]) })
+        add(resolveRoute(route, [...path, 'upstreams', index], { ...shared, levels: inherited }))
       }
       break
     case 'action': {
@@ -50,16 +52,17 @@ export function resolveListener(
       const action: WrittenRoute = {
         name,
         upstream: written.upstream,
+        split: written.split,
         redirect: written.redirect,
         respond: written.respond,
       }
       add(resolveRoute(action, path, { ...shared, levels: inherited }))
-      if (written.upstream === undefined && written.rewrite) rewriteUnused(action, path, resolution)
       break
     }
     case 'none':
       break
   }
+  checkLevel(own, names, resolution)
   const matches = routes.map(route => route.match)
   if (!resolution.partial) checkInheritedTemplates(written, matches, path, resolution)
   const address = fromFile(written.address, [...path, 'address'], resolution)
@@ -108,7 +111,7 @@ function form(
   if (first === undefined) {
     resolution.fault(
       path,
-      `the listener \`${written.name}\` needs \`routes\` or one action (\`upstream\`, \`redirect\`, \`respond\`)`,
+      `the listener \`${written.name}\` needs \`routes\` or one action (${ACTION_KEYS.map(key => `\`${key}\``).join(', ')})`,
     )
     return 'none'
   }
@@ -121,7 +124,8 @@ function form(
     )
     return 'none'
   }
-  if (first === 'upstreams' && written.role !== 'outbound') {
+  // The role may be a stand-in for one that the schema refused.
+  if (first === 'upstreams' && written.role !== 'outbound' && !resolution.partial) {
     resolution.fault(
       [...path, 'upstreams'],
       '`upstreams` is for outbound listeners: write `routes` or `upstream`',

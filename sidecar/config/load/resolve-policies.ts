@@ -1,8 +1,10 @@
 import type { CorsPolicy } from '../../filters/cors/schema.ts'
 import type { HeaderEdits, HeadersPolicy } from '../../filters/headers/schema.ts'
-import type { Role, RoutePolicies, TimeoutPolicy } from '../../snapshot/policies.ts'
+import type { Role, RoutePolicies } from '../../snapshot/policies.ts'
 import { isConfigMap } from './merge.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
+import { resolveRetry, resolveTimeout } from './resolve-retry.ts'
+import { resolveAffinity, resolveFallback, resolveFault, resolveMirror } from './resolve-traffic.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 
 /** One level of policies: what was written there, and where. */
@@ -20,6 +22,10 @@ export const POLICY_NAMES = [
   'headers',
   'cors',
   'upgrade',
+  'mirror',
+  'fault',
+  'affinity',
+  'fallback',
 ] as const
 type PolicyName = (typeof POLICY_NAMES)[number]
 
@@ -39,7 +45,7 @@ export function resolvePolicies(
     for (const level of levels) {
       const written = level.policies[name]
       if (written === undefined) continue
-      if (!isConfigMap(value) || !isConfigMap(written)) places.length = 0
+      if (!isConfigMap(value) || !isConfigMap(written) || name === 'fallback') places.length = 0
       places.push(`${level.label} (${resolution.line([...level.path, name])})`)
       value = value === undefined ? written : mergeLevel(value, written, name)
     }
@@ -47,20 +53,24 @@ export function resolvePolicies(
     if (value !== undefined) Object.assign(merged, { [name]: value })
     from[name] = places.length === 0 ? builtIn(name, role) : places.join(' + ')
   }
-  const cors = resolveCors(merged, levels, resolution)
+  const innermost = (name: PolicyName): ConfigPath => {
+    const level = levels.findLast(one => one.policies[name] !== undefined)
+    return [...(level?.path ?? []), name]
+  }
+  const cors = resolveCors(merged, innermost('cors'), resolution)
   return {
     policies: {
       timeout: resolveTimeout(merged.timeout),
-      retry: resolveRetry(merged.retry),
+      retry: resolveRetry(merged.retry, role),
       requestSize: resolveSize(merged.requestSize, role),
       rewrite: resolveRewrite(merged.rewrite),
       headers: resolveHeaders(merged.headers),
       cors,
       upgrade: { protocols: merged.upgrade ?? ['websocket'] },
-      mirror: null,
-      fault: null,
-      affinity: null,
-      fallback: null,
+      mirror: resolveMirror(merged.mirror),
+      fault: resolveFault(merged.fault, innermost('fault'), resolution),
+      affinity: resolveAffinity(merged.affinity),
+      fallback: resolveFallback(merged.fallback, innermost('fallback'), resolution),
     },
     from,
   }
@@ -68,7 +78,7 @@ export function resolvePolicies(
 
 /** Maps merge key by key, everything else is replaced; of `stripPrefix` and `path` one takes the other away. */
 function mergeLevel(below: unknown, above: unknown, name: string): unknown {
-  if (!isConfigMap(below) || !isConfigMap(above)) return above
+  if (!isConfigMap(below) || !isConfigMap(above) || name === 'fallback') return above
   const result = { ...below }
   if (name === 'rewrite' && (above['path'] !== undefined || above['stripPrefix'] !== undefined)) {
     delete result['path']
@@ -82,33 +92,8 @@ function mergeLevel(below: unknown, above: unknown, name: string): unknown {
 }
 
 function builtIn(name: PolicyName, role: Role): string {
-  if (name === 'requestSize') return `default of the role ${role}`
-  return name === 'timeout' || name === 'retry' || name === 'upgrade' ? 'default' : 'none'
-}
-
-function resolveTimeout(written: WrittenPolicies['timeout']): TimeoutPolicy {
-  const off = { perTry: null, firstByte: null, stream: null, header: null }
-  if (written === false) return { ...off, total: null, idle: null }
-  return {
-    ...off,
-    total: written?.total === undefined ? 15_000 : written.total,
-    idle: written?.idle === undefined ? 300_000 : written.idle,
-  }
-}
-
-function resolveRetry(written: WrittenPolicies['retry']): RoutePolicies['retry'] {
-  if (written === false) return null
-  const count = written?.count ?? 1
-  if (count === 0) return null
-  return {
-    count,
-    statuses: [],
-    methods: [],
-    backoff: { from: 25, to: 250 },
-    budget: { percent: 20, min: 3 },
-    replay: 64 * 1024,
-    hedge: null,
-  }
+  if (name === 'requestSize' || name === 'retry') return `default of the role ${role}`
+  return name === 'timeout' || name === 'upgrade' ? 'default' : 'none'
 }
 
 function resolveSize(written: WrittenPolicies['requestSize'], role: Role): number | null {
@@ -137,15 +122,9 @@ function resolveHeaders(written: WrittenPolicies['headers']): HeadersPolicy | nu
   return { request: resolveEdits(written.request), response: resolveEdits(written.response) }
 }
 
-function resolveCors(
-  merged: WrittenPolicies,
-  levels: readonly PolicyLevel[],
-  resolution: Resolution,
-): CorsPolicy | null {
+function resolveCors(merged: WrittenPolicies, path: ConfigPath, resolution: Resolution): CorsPolicy | null {
   const written = merged.cors
   if (written === undefined || written === false) return null
-  const level = levels.findLast(one => one.policies.cors !== undefined)
-  const path = [...(level?.path ?? []), 'cors']
   if (resolution.partial) {
     // The origins may be what the schema refused.
   } else if (written.origins === undefined || written.origins.length === 0) {

@@ -1,14 +1,14 @@
-import { STATUS_CODES } from 'node:http'
 import type { MatchSpec, ValueMatch } from '../../routing/match-spec.ts'
-import type { ActionSpec, Role } from '../../snapshot/policies.ts'
+import type { ActionSpec, Role, RoutePolicies } from '../../snapshot/policies.ts'
 import type { ResolvedRoute } from '../resolved.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenRoute } from './listener-schema.ts'
+import { checkLevel } from './check-level.ts'
 import { checkRouteTemplates } from './check-templates.ts'
+import { resolveAction, upstreamsOf } from './resolve-action.ts'
 import { resolvePolicies } from './resolve-policies.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
-import { didYouMean } from './suggestion.ts'
 
 /** What a route stands in. */
 export interface RouteSurroundings {
@@ -18,9 +18,6 @@ export interface RouteSurroundings {
   readonly upstreams: ReadonlySet<string>
   readonly resolution: Resolution
 }
-
-export const ACTION_KEYS = ['upstream', 'redirect', 'respond'] as const
-type Actions = Pick<WrittenRoute, (typeof ACTION_KEYS)[number]>
 
 /** One route: its match and action made whole, the levels merged into it. Null where it has no action. */
 export function resolveRoute(
@@ -32,7 +29,9 @@ export function resolveRoute(
   const action = resolveAction(written, path, surroundings)
   const match = resolveMatch(written.match)
   const own: PolicyLevel = { policies: written, path, label: 'route' }
-  const { policies: merged, from } = resolvePolicies([...surroundings.levels, own], role, resolution)
+  const levels = [...surroundings.levels, own]
+  const { policies: merged, from } = resolvePolicies(levels, role, resolution)
+  checkLevel(own, surroundings.upstreams, resolution)
   if (!resolution.partial) checkRouteTemplates(written, match, path, resolution)
   if (action === null) return null
   if (merged.rewrite?.path !== null && merged.rewrite?.stripPrefix !== null && merged.rewrite !== null) {
@@ -43,79 +42,51 @@ export function resolveRoute(
       'key',
     )
   }
-  if (action.kind !== 'upstream' && written.rewrite) rewriteUnused(written, path, resolution)
-  const policies = action.kind === 'upstream' ? merged : { ...merged, rewrite: null }
-  if (action.kind !== 'upstream') from['rewrite'] = 'none'
+  const policies = withoutUnusable(merged, { action, path, levels, from, resolution })
   const content = { name: written.name, match, action, policies }
   return { ...content, hash: contentHash(content), at: resolution.place(path), from }
 }
 
-/** Reports a rewrite that is written for an action that sends nothing upstream; one that is inherited is not used. */
-export function rewriteUnused(written: Actions, path: ConfigPath, resolution: Resolution): void {
-  const action = ACTION_KEYS.find(key => written[key] !== undefined) ?? ''
-  resolution.fault(
-    [...path, 'rewrite'],
-    `\`rewrite\` works only with \`upstream\`: this route has \`${action}\``,
-    undefined,
-    'key',
-  )
-}
+/** Policies that do something only on the way to an upstream. */
+const ON_THE_WAY = ['retry', 'rewrite', 'mirror', 'fault', 'affinity', 'fallback'] as const
 
-/** The one action of a route or of a listener that stands for a route. */
-function resolveAction(
-  written: Actions,
-  path: ConfigPath,
-  { upstreams, resolution }: RouteSurroundings,
-): ActionSpec | null {
-  const given = ACTION_KEYS.filter(key => written[key] !== undefined)
-  if (given.length === 0) {
-    resolution.fault(path, `a route needs an action: ${ACTION_KEYS.map(key => `\`${key}\``).join(', ')}`)
-    return null
+/**
+ * Takes away what cannot work in this route. What was written for the route itself is an error; what it inherits was
+ * meant for others.
+ */
+function withoutUnusable(
+  policies: RoutePolicies,
+  route: {
+    readonly action: ActionSpec
+    readonly path: ConfigPath
+    readonly levels: readonly PolicyLevel[]
+    readonly from: Record<string, string>
+    readonly resolution: Resolution
+  },
+): RoutePolicies {
+  const { action, path, levels, from, resolution } = route
+  const leftOut: Partial<Record<(typeof ON_THE_WAY)[number], null>> = {}
+  const leaveOut = (name: (typeof ON_THE_WAY)[number], why: string): void => {
+    leftOut[name] = null
+    from[name] = 'none'
+    const level = levels.findLast(one => one.policies[name] !== undefined)
+    if (level === undefined || level.policies[name] === false) return
+    if (level.path.join('.') === path.join('.')) resolution.fault([...path, name], why, undefined, 'key')
   }
-  if (given.length > 1) {
-    const list = given.map(key => `\`${key}\``).join(' and ')
-    resolution.fault(
-      [...path, given[1] ?? ''],
-      `${list} are alternatives: a route has one action`,
-      undefined,
-      'key',
-    )
+  const targets = upstreamsOf(action)
+  if (targets.length === 0) {
+    for (const name of ON_THE_WAY) {
+      leaveOut(name, `\`${name}\` works only with \`upstream\`: this route has \`${action.kind}\``)
+    }
   }
-  if (written.upstream !== undefined) {
-    checkUpstream(written.upstream, [...path, 'upstream'], upstreams, resolution)
-    return { kind: 'upstream', upstream: written.upstream }
+  const { mirror, fallback } = policies
+  if (mirror !== null && targets.includes(mirror.upstream)) {
+    leaveOut('mirror', `\`${mirror.upstream}\` would get each request twice: mirror to another upstream`)
   }
-  if (written.redirect !== undefined) {
-    return { kind: 'redirect', to: written.redirect.to, status: written.redirect.status ?? 308 }
+  if (fallback?.kind === 'upstream' && targets.length === 1 && targets[0] === fallback.upstream) {
+    leaveOut('fallback', `\`${fallback.upstream}\` is the upstream that failed: fall back to another one`)
   }
-  const { status = 200, headers = {}, body } = written.respond ?? {}
-  if (STATUS_CODES[status] === undefined) {
-    resolution.fault([...path, 'respond', 'status'], `${status} is no status that HTTP knows`)
-  }
-  if (body !== undefined && (status === 204 || status === 304)) {
-    resolution.fault([...path, 'respond', 'body'], `a response of status ${status} has no body`)
-  }
-  if (body === undefined || body === '') return { kind: 'respond', status, headers, body: '' }
-  const isText = typeof body === 'string'
-  // A body without a type would be guessed at by browsers.
-  const type = isText ? 'text/plain; charset=utf-8' : 'application/json'
-  const typed = Object.hasOwn(headers, 'content-type') ? headers : { 'content-type': type, ...headers }
-  return { kind: 'respond', status, headers: typed, body: isText ? body : JSON.stringify(body) }
-}
-
-/** Reports a name that no upstream has. */
-export function checkUpstream(
-  name: string,
-  path: ConfigPath,
-  upstreams: ReadonlySet<string>,
-  resolution: Resolution,
-): boolean {
-  if (upstreams.has(name)) return true
-  // With references left alone a name may be a stand-in.
-  if (!resolution.secrets && name === 'name') return true
-  const there = upstreams.size === 0 ? 'there are no `upstreams`' : undefined
-  resolution.fault(path, `there is no upstream \`${name}\``, didYouMean(name, upstreams) ?? there)
-  return false
+  return { ...policies, ...leftOut }
 }
 
 /** What a match says, every kind of it given. */

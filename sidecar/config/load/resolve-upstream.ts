@@ -1,9 +1,10 @@
 import { dirname, resolve } from 'node:path'
 import type { Address } from '../../exchange/address.ts'
-import type { EndpointSpec } from '../../upstream/upstream-spec.ts'
+import type { EndpointSpec, LoadBalanceSpec, UpstreamLimits } from '../../upstream/upstream-spec.ts'
 import type { ResolvedUpstream } from '../resolved.ts'
 import { addressText, isLoopback } from './address-text.ts'
 import { contentHash } from './hash.ts'
+import { resolveBreaker, resolveHealthCheck, resolveOutlier } from './resolve-health.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import type { WrittenUpstream } from './upstream-schema.ts'
 
@@ -14,7 +15,7 @@ export function resolveUpstream(
   resolution: Resolution,
 ): ResolvedUpstream {
   const path = ['upstreams', name]
-  const { url, limits, connection } = written
+  const { url, connection } = written
   if (url === undefined && written.endpoints === undefined) {
     resolution.fault(path, `the upstream \`${name}\` needs \`url\` or \`endpoints\``, undefined, 'key')
   } else if (url !== undefined && written.endpoints !== undefined) {
@@ -29,7 +30,9 @@ export function resolveUpstream(
   }
   const seen = new Set<string>()
   const endpoints: EndpointSpec[] = []
-  for (const [index, { address, weight = 1 }] of (written.endpoints ?? []).entries()) {
+  for (const [index, { address, weight = 1, zone = '', priority = 0 }] of (
+    written.endpoints ?? []
+  ).entries()) {
     const text = addressText(address)
     if (seen.has(text) && resolution.secrets) {
       resolution.fault(
@@ -41,8 +44,8 @@ export function resolveUpstream(
     endpoints.push({
       address: fromFile(address, [...path, 'endpoints', index], resolution),
       weight,
-      zone: '',
-      priority: 0,
+      zone,
+      priority,
     })
   }
   if (url !== undefined)
@@ -58,29 +61,76 @@ export function resolveUpstream(
     endpoints,
     authority: url?.authority ?? name,
     basePath: url?.basePath ?? '',
-    loadBalance: {
-      policy: written.loadBalance ?? ('least-request' as const),
-      by: [],
-      zone: '',
-      slowStart: null,
-      panicPercent: 50,
-    },
-    healthCheck: null,
-    outlierDetection: null,
-    circuitBreaker: null,
-    limits: {
-      inFlight: limits?.inFlight ?? 1024,
-      pending: limits?.pending ?? 256,
-      connections: null,
-      retries: null,
-      adaptive: null,
-    },
+    loadBalance: resolveLoadBalance(written.loadBalance, [...path, 'loadBalance'], resolution),
+    healthCheck: resolveHealthCheck(written.healthCheck, [...path, 'healthCheck'], resolution),
+    outlierDetection: resolveOutlier(written.outlierDetection, [...path, 'outlierDetection'], resolution),
+    circuitBreaker: resolveBreaker(written.circuitBreaker, [...path, 'circuitBreaker'], resolution),
+    limits: resolveLimits(written.limits, [...path, 'limits'], resolution),
     connection: {
       connect: connection?.connect ?? (local ? 1000 : 2000),
       keepAlive: connection?.keepAlive ?? 3000,
     },
   }
   return { ...content, hash: contentHash(content), at: resolution.place(path, 'key') }
+}
+
+const HASHING: ReadonlySet<string> = new Set(['ring-hash', 'maglev'])
+
+function resolveLoadBalance(
+  written: WrittenUpstream['loadBalance'],
+  path: ConfigPath,
+  resolution: Resolution,
+): LoadBalanceSpec {
+  const policy = written?.policy ?? 'least-request'
+  const by = written?.by ?? []
+  const hashes = HASHING.has(policy)
+  if (!resolution.secrets) {
+    // The policy may be a stand-in.
+  } else if (hashes && by.length === 0) {
+    resolution.fault(
+      path,
+      `\`${policy}\` needs \`by\`: what is hashed`,
+      `e.g. loadBalance: { policy: ${policy}, by: consumer }`,
+    )
+  } else if (!hashes && written?.by !== undefined) {
+    resolution.fault(
+      [...path, 'by'],
+      `\`by\` is for \`ring-hash\` and \`maglev\`: \`${policy}\` hashes nothing`,
+      undefined,
+      'key',
+    )
+  }
+  return {
+    policy,
+    by,
+    zone: written?.zone ?? '',
+    slowStart: written?.slowStart ?? null,
+    panicPercent: written?.panicPercent ?? 50,
+  }
+}
+
+function resolveLimits(
+  written: WrittenUpstream['limits'],
+  path: ConfigPath,
+  resolution: Resolution,
+): UpstreamLimits {
+  const inFlight = written?.inFlight ?? 1024
+  const adaptive = written?.adaptive ? { min: written.adaptive.min ?? Math.min(10, inFlight) } : null
+  if (adaptive !== null && adaptive.min > inFlight && resolution.secrets) {
+    resolution.fault(
+      [...path, 'adaptive', 'min'],
+      `\`min\` cannot be more than \`inFlight\`, which is ${inFlight}`,
+      undefined,
+      'key',
+    )
+  }
+  return {
+    inFlight,
+    pending: written?.pending ?? 256,
+    connections: written?.connections ?? null,
+    retries: written?.retries ?? null,
+    adaptive,
+  }
 }
 
 /** An address whose relative socket path starts at the file that names it. */

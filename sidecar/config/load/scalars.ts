@@ -158,9 +158,33 @@ export function isOff(value: unknown): boolean {
   return value === false || value === 'off'
 }
 
+/** `on`, also where a reference or a JSON file brought it as text. */
+export function isOn(value: unknown): boolean {
+  return value === true || value === 'on'
+}
+
+/** A number in a range, fractions allowed. */
+export function decimal(min: number, max: number) {
+  return scalar<number>({ type: 'number', minimum: min, maximum: max }, min, (value, shown) => {
+    const number = typeof value === 'string' && /^\d{1,9}(\.\d{1,9})?$/.test(value) ? Number(value) : value
+    if (typeof number === 'number' && number >= min && number <= max) return number
+    return new Wrong(`expected a number from ${min} to ${max}, got ${shown}`)
+  })
+}
+
 /** A share of a hundred, fractions allowed. */
-export const percent = scalar<number>({ type: 'number', minimum: 0, maximum: 100 }, 100, (value, shown) => {
+export const percent = scalar<number>({ type: 'number', minimum: 0, maximum: 100 }, 100, (value, shown) =>
+  readPercent(value, shown),
+)
+/** A share of a hundred, or `off`, which is 0. */
+export const percentOrOff = scalar<number>(
+  { anyOf: [{ type: 'number', minimum: 0, maximum: 100 }, { const: false }] },
+  100,
+  (value, shown) => (isOff(value) ? 0 : readPercent(value, shown, ' or `off`')),
+)
+
+function readPercent(value: unknown, shown: string, or = ''): number | Wrong {
   const number = typeof value === 'string' && /^\d{1,3}(\.\d+)?$/.test(value) ? Number(value) : value
   if (typeof number === 'number' && number >= 0 && number <= 100) return number
-  return new Wrong(`expected a number from 0 to 100, got ${shown}`)
-})
+  return new Wrong(`expected a number from 0 to 100${or}, got ${shown}`)
+}

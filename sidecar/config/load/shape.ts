@@ -33,7 +33,7 @@ export function option<S extends z.ZodType>(
   description: string,
   fallback?: unknown,
 ): z.ZodOptional<S> {
-  return schema.optional().meta({ description, ...(fallback === undefined ? {} : { fallback }) })
+  return schema.optional().meta({ description, ...(fallback === undefined ? {} : { $fallback: fallback }) })
 }
 
 /** A key that has to be there. */
@@ -105,7 +105,8 @@ function spell(json: unknown): unknown {
   const words: unknown = json['enum']
   if (Array.isArray(words) && words.includes(true))
     return { ...json, enum: [...new Set([...words, 'on', 'off'])] }
-  const { fallback, samples, ...rest } = json
+  // The key of a policy is called `fallback`: the mark has to have a name that no key can have.
+  const { $fallback: fallback, samples, ...rest } = json
   const result: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(rest)) result[key] = spell(value)
   if (result['type'] === 'boolean') {
@@ -125,12 +126,12 @@ function rawJsonSchema(schema: z.ZodType): Record<string, unknown> {
     override: ({ zodSchema, jsonSchema }) => {
       const spellings = shorthands.get(zodSchema._zod.def)
       if (spellings === undefined) return
-      const { description, fallback, ...whole } = jsonSchema
+      const { description, $fallback: fallback, ...whole } = jsonSchema
       for (const key of Object.keys(jsonSchema)) delete jsonSchema[key]
       const short = spellings.map(one => (one instanceof z.ZodType ? rawJsonSchema(one) : one))
       Object.assign(jsonSchema, {
         ...(description === undefined ? {} : { description }),
-        ...(fallback === undefined ? {} : { fallback }),
+        ...(fallback === undefined ? {} : { $fallback: fallback }),
         anyOf: [...short.map(withoutDialect), whole],
       })
     },

@@ -7,6 +7,13 @@ const EXPANSIONS: Readonly<Record<string, (value: unknown) => unknown>> = {
   retry: expandRetry,
   upgrade: expandUpgrade,
   accessLog: expandAccessLog,
+  mirror: expandUpstream,
+  affinity: expandAffinity,
+  fallback: expandUpstream,
+  loadBalance: expandLoadBalance,
+  healthCheck: expandHealthCheck,
+  outlierDetection: expandOutlierDetection,
+  circuitBreaker: expandCircuitBreaker,
 }
 
 /** The value under `key`, expanded, with its place remembered. */
@@ -17,6 +24,10 @@ export function expandShorthand(map: ConfigMap, key: string, origins: Origins): 
   if (expanded !== value && typeof expanded === 'object' && expanded !== null)
     origins.derived(expanded as ConfigMap, map, key)
   return expanded
+}
+
+function isMap(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !(value instanceof Referenced)
 }
 
 /** The value itself, also where it came from a reference: what decides between spellings. */
@@ -32,13 +43,15 @@ export function expandTimeout(value: unknown): unknown {
     case 'number':
       return { total: value }
     case 'boolean':
-      return value === true ? { total: '15s', idle: '5m' } : false
+      return value === true
+        ? { total: '15s', perTry: false, firstByte: false, idle: '5m', stream: false, header: false }
+        : false
     default:
       return value
   }
 }
 
-/** `2` is `{ count: 2 }`; `on` the default count; `off` and `0` are false. */
+/** `2` is `{ count: 2 }`; `on` the default count; `off` is false. */
 export function expandRetry(value: unknown): unknown {
   const plain = given(value)
   if (plain === true || plain === 'on') return { count: 1 }
@@ -52,6 +65,59 @@ export function expandUpgrade(value: unknown): unknown {
   if (plain === true || plain === 'on') return ['websocket']
   if (plain === false || plain === 'off') return []
   return typeof plain === 'string' ? [value] : value
+}
+
+/** A name is the upstream. */
+export function expandUpstream(value: unknown): unknown {
+  const plain = given(value)
+  if (plain === false || plain === 'off') return false
+  return typeof plain === 'string' ? { upstream: value } : value
+}
+
+/** `on` is a cookie of the browser's session. */
+export function expandAffinity(value: unknown): unknown {
+  return switched(value, { cookie: 'og', maxAge: false })
+}
+
+/** A word is the policy. */
+export function expandLoadBalance(value: unknown): unknown {
+  return isMap(value) || value === null ? value : { policy: value }
+}
+
+/** Text is the path of an HTTP check. */
+export function expandHealthCheck(value: unknown): unknown {
+  const plain = given(value)
+  if (plain === false || plain === 'off') return false
+  return typeof plain === 'string' ? { path: value } : value
+}
+
+/** `on` is the defaults, written out. */
+export function expandOutlierDetection(value: unknown): unknown {
+  return switched(value, {
+    consecutiveErrors: 5,
+    successRate: false,
+    latency: false,
+    interval: '10s',
+    ejection: '30s',
+    maxEjection: '5m',
+    maxEjectedPercent: 10,
+  })
+}
+
+/** `on` is the defaults, written out. */
+export function expandCircuitBreaker(value: unknown): unknown {
+  return switched(value, { failureThreshold: 5, openFor: '30s', halfOpenRequests: 1, scope: 'upstream' })
+}
+
+/** `on` for a map whose keys all have defaults, inside of another. */
+export function expandMember(value: unknown): unknown {
+  return switched(value, {})
+}
+
+function switched(value: unknown, defaults: ConfigMap): unknown {
+  const plain = given(value)
+  if (plain === true || plain === 'on') return { ...defaults }
+  return plain === 'off' ? false : value
 }
 
 /** `on`, `off` and `errors` say what is written. */

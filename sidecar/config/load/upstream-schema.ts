@@ -1,8 +1,11 @@
 import type { z } from 'zod'
 import { parseAddress } from './address-text.ts'
+import { loadBalance, zone } from './balance-schema.ts'
+import { circuitBreaker, healthCheck, outlierDetection } from './health-schema.ts'
 import { duration } from './quantities.ts'
-import { integer, oneOf, text, Wrong } from './scalars.ts'
-import { list, option, required, section, shorter } from './shape.ts'
+import { integer, integerOrOff, text, Wrong } from './scalars.ts'
+import { list, option, orOff, required, section, shorter } from './shape.ts'
+import { expandMember } from './shorthands.ts'
 
 /** What a `url` says. */
 export interface UpstreamUrl {
@@ -45,14 +48,16 @@ const endpointAddress = text(
 
 const endpoint = shorter(
   value => (typeof value === 'object' && value !== null && !('text' in value) ? value : { address: value }),
-  section(
-    'an endpoint',
-    {
-      address: required(endpointAddress, '`host:port` or `unix:/path`'),
-      weight: option(integer(1, 65_535), 'its share beside the others', 1),
-    },
-    ['zone', 'priority'],
-  ),
+  section('an endpoint', {
+    address: required(endpointAddress, '`host:port` or `unix:/path`'),
+    weight: option(integer(1, 65_535), 'its share beside the others', 1),
+    zone: option(zone, 'where it is'),
+    priority: option(
+      integer(0, 100),
+      '0 is used first; a higher one only while those below it cannot take the load',
+      0,
+    ),
+  }),
   [endpointAddress],
 )
 
@@ -66,14 +71,48 @@ export const upstreamSchema = section(
       'its addresses, instead of `url`; names are resolved to all their addresses',
     ),
     loadBalance: option(
-      oneOf(['least-request', 'round-robin'], ['maglev', 'ring-hash', 'peak-ewma', 'random']),
-      'how an endpoint is chosen; `least-request` takes the better of two',
+      loadBalance,
+      'how an endpoint is chosen: the name of a policy, or a map',
       'least-request',
+    ),
+    healthCheck: option(
+      healthCheck,
+      'how its endpoints are asked whether they are well: a path, or a map',
+      false,
+    ),
+    outlierDetection: option(outlierDetection, 'puts aside endpoints that answer with errors', 'on'),
+    circuitBreaker: option(
+      circuitBreaker,
+      'refuses requests at once while it fails; 503 `circuit_open`. `on` is 5 failures in a row, for 30s',
+      false,
     ),
     limits: option(
       section('limits of an upstream', {
         inFlight: option(integer(1, 1_000_000), 'requests in flight at one time', 1024),
         pending: option(integer(0, 1_000_000), 'requests that wait for a connection', 256),
+        connections: option(
+          integerOrOff(1, 1_000_000),
+          'open connections to all endpoints together. Default: as many as are in flight',
+          false,
+        ),
+        retries: option(
+          integerOrOff(0, 1_000_000),
+          'retries that run or wait, whatever the budgets of the routes allow',
+          false,
+        ),
+        adaptive: option(
+          shorter(
+            expandMember,
+            orOff(
+              section('an adaptive limit', {
+                min: option(integer(1, 1_000_000), 'what it never goes below', 10),
+              }),
+            ),
+            [{ type: 'boolean' }],
+          ),
+          'finds the number in flight that it answers without queueing, up to `inFlight`',
+          false,
+        ),
       }),
       'how much it is given at one time; 503 `upstream_overloaded` beyond',
     ),
@@ -89,7 +128,7 @@ export const upstreamSchema = section(
       'its connections',
     ),
   },
-  ['discovery', 'healthCheck', 'outlierDetection', 'circuitBreaker', 'tls', 'proxyProtocol', 'protocol'],
+  ['discovery', 'tls', 'proxyProtocol', 'protocol'],
 )
 /** An upstream as it is written, after the schema has read it. */
 export type WrittenUpstream = z.infer<typeof upstreamSchema>

@@ -28,6 +28,13 @@ export function validate(root: ConfigMap, origins: Origins, errors: ConfigError[
   return { written: rest.success ? rest.data : null, refused: report.refused }
 }
 
+function isNoMap(issues: readonly z.core.$ZodIssue[]): boolean {
+  return issues.some(issue => issue.path.length === 0 && issue.code === 'invalid_type')
+}
+function isOfValue(issue: z.core.$ZodIssue): boolean {
+  return issue.path.length === 0 && issue.code === 'custom'
+}
+
 class Report {
   readonly #root: ConfigMap
   readonly #origins: Origins
@@ -48,9 +55,11 @@ class Report {
         for (const key of issue.keys) if (key !== '__proto__') this.#unknown(path, key)
         return
       case 'invalid_union': {
-        // By convention the last alternative is the whole form, of which the others are shorter ones or `off`.
+        // By convention the last alternative is the whole form, of which the others are shorter ones or `off`. Where no
+        // map was given, a shorter one that says what is wrong with the value itself is nearer to what was meant.
         const last = issue.errors.at(-1) ?? []
-        for (const one of last) this.issue(one, path)
+        const shorter = isNoMap(last) ? issue.errors.find(one => one.some(isOfValue)) : undefined
+        for (const one of shorter ?? last) this.issue(one, path)
         return
       }
       case 'invalid_key': {

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import type { KeySource } from '../../exchange/request-key.ts'
+import { fieldName, TOKEN } from './match-schema.ts'
+import { oneOf, text, Wrong } from './scalars.ts'
+import { list, option, section } from './shape.ts'
+
+/** The name of a cookie (RFC 6265 section 4.1.1: a token). */
+export const cookieName = text('a cookie name', { pattern: TOKEN.source }, 'x', (value, shown) =>
+  TOKEN.test(value) ? value : new Wrong(`${shown} is no cookie name`),
+)
+const queryName = text('the name of a query parameter', {}, 'x', (value, shown) =>
+  value === '' ? new Wrong(`${shown} is no name of a query parameter`) : value,
+)
+const parameterName = text('the name of a path parameter', {}, 'x', (value, shown) =>
+  /^[A-Za-z_]\w*$/.test(value) ? value : new Wrong(`${shown} is no name of a path parameter`),
+)
+
+const word = oneOf(['consumer', 'address', 'all', 'path'], ['group']).transform((kind): KeySource => ({
+  kind,
+}))
+
+const named = section(
+  'a key of requests',
+  {
+    header: option(fieldName, 'the value of a header'),
+    cookie: option(cookieName, 'the value of a cookie'),
+    query: option(queryName, 'the value of a query parameter'),
+    param: option(parameterName, 'the value of a path parameter'),
+  },
+  ['claim', 'accept', 'cel'],
+).transform((given, context): KeySource => {
+  const found: KeySource[] = []
+  for (const kind of ['header', 'cookie', 'query', 'param'] as const) {
+    const name = given[kind]
+    if (name !== undefined) found.push({ kind, name })
+  }
+  const [only, second] = found
+  if (only !== undefined && second === undefined) return only
+  const message = 'expected one of `header`, `cookie`, `query` and `param`; several keys are a list'
+  context.issues.push({ code: 'custom', input: given, message })
+  return z.NEVER
+})
+
+/** What a thing is split, hashed or limited by: one key of a request, or several of which the first that is there counts. */
+export const keySources = list(z.union([word, named]), 16)
+
+/** What lets a request name something itself: it has to be written into the request. */
+export const namingKey = section('a key that names', {
+  header: option(fieldName, 'the value of a header'),
+  cookie: option(cookieName, 'the value of a cookie'),
+}).transform((given, context): KeySource => {
+  const { header, cookie } = given
+  if (header !== undefined && cookie === undefined) return { kind: 'header', name: header }
+  if (cookie !== undefined && header === undefined) return { kind: 'cookie', name: cookie }
+  context.issues.push({ code: 'custom', input: given, message: 'expected one of `header` and `cookie`' })
+  return z.NEVER
+})
