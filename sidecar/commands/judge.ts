@@ -103,7 +103,7 @@ function open(entry: Entry<UnopenedUpstream>, head: RequestHead, asked: AskedReq
     tunnel: head.upgrade[0] ?? null,
     expectsContinue: head.expectsContinue,
     connectHost: null,
-    peer: { address: asked.peer, port: 0, encrypted: asked.encrypted },
+    peer: { address: asked.peer, port: 0, encrypted: asked.encrypted, serverName: '', identity: null },
     responder: NOBODY,
     entry: entry.key,
     startedAt: 0,

@@ -1,6 +1,7 @@
 import type { Address } from '../exchange/address.ts'
 import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
 import type { MatchSpec } from '../routing/match-spec.ts'
+import type { ListenerTls } from '../snapshot/listener-tls.ts'
 import type { ActionSpec, Role, RoutePolicies } from '../snapshot/policies.ts'
 import type { UpstreamSpec } from '../upstream/upstream-spec.ts'
 
@@ -48,6 +49,7 @@ export interface ResolvedListener {
   readonly trustedProxies: readonly string[]
   readonly limits: ListenerLimits
   readonly connection: ListenerConnection
+  readonly tls: ListenerTls | null
   readonly routes: readonly ResolvedRoute[]
   readonly hash: string
   readonly at: SourcePlace

@@ -14,7 +14,7 @@ export function exchangeFixture(head: Partial<ConstructorParameters<typeof Excha
     tunnel: null,
     expectsContinue: false,
     connectHost: null,
-    peer: { address: '192.0.2.9', port: 1, encrypted: false },
+    peer: { address: '192.0.2.9', port: 1, encrypted: false, serverName: '', identity: null },
     responder: NOBODY,
     entry: '',
     startedAt: 0,

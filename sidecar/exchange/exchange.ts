@@ -2,6 +2,7 @@ import type { BodySource } from './body.ts'
 import type { CanonicalRequest } from './canonical-request.ts'
 import type { ContextKey } from './context-key.ts'
 import type { HeaderList } from './headers.ts'
+import type { PeerIdentity } from './peer-identity.ts'
 import type { ProxyError } from './proxy-error.ts'
 
 /** Who is at the other end of the client connection. One object a connection, shared by its exchanges. */
@@ -11,6 +12,10 @@ export interface Peer {
   readonly port: number
   /** Whether the connection itself is encrypted. */
   readonly encrypted: boolean
+  /** The server name that the client asked for when it opened TLS, lower case; empty where it named none. */
+  readonly serverName: string
+  /** What its certificate proved; null where it showed none. */
+  readonly identity: PeerIdentity | null
 }
 
 /** The way back to the client: what a codec's server side does for its exchange. */
@@ -86,6 +91,11 @@ export class Exchange {
   upstream = ''
   endpoint = ''
   attempts = 0
+  /** What the last retry followed: a reason, or the status that the upstream gave; empty where there was none. */
+  retriedFor = ''
+  /** The upstream that the request left for its fallback, and what it had done; empty where it did not. */
+  fallbackFrom = ''
+  fallbackFor = ''
   /** The status sent; 0 while none was; 499 where the client left before one. */
   status = 0
   /** Our reason code where we answered or failed by ourselves; empty for a plain upstream response. */

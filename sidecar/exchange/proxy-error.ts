@@ -59,6 +59,12 @@ export const REASONS = {
   },
   upstream_timeout: { status: 504, side: 'upstream', title: 'The upstream did not answer in time' },
   upstream_idle: { status: 504, side: 'upstream', title: 'The upstream stopped sending' },
+  stream_timeout: { status: 504, side: 'upstream', title: 'The response took longer than allowed' },
+  deadline_exceeded: {
+    status: 504,
+    side: 'downstream',
+    title: 'The deadline that the caller set has passed',
+  },
   http_version: { status: 505, side: 'downstream', title: 'The HTTP version is not supported' },
   loop_detected: { status: 508, side: 'downstream', title: 'The request has passed here too often' },
 } as const satisfies Record<string, { status: number; side: ErrorSide; title: string }>

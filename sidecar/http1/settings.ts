@@ -11,6 +11,8 @@ export interface ListenerLimits {
 
 /** Clocks of a listener's connections in milliseconds; null: off. */
 export interface ListenerConnection {
+  /** A whole TLS handshake. */
+  readonly handshake: number
   readonly head: number
   readonly bodyIdle: number
   readonly writeIdle: number

@@ -1,5 +1,6 @@
 import { unlinkSync } from 'node:fs'
 import net from 'node:net'
+import { randomBytes } from 'node:crypto'
 import type { Address } from '../exchange/address.ts'
 import type { Exchange, Peer } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
@@ -12,30 +13,33 @@ import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Entry } from '../snapshot/snapshot.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import { adopt } from './adopt.ts'
+import { Admission, type AdmissionParts } from './admission.ts'
+import { type Handshake, type HandshakeOwner, Handshakes } from './handshakes.ts'
 
 /** What acceptors share. */
-export interface AcceptorParts {
+export interface AcceptorParts extends AdmissionParts {
   readonly wheel: TimerWheel
   readonly buffers: ReadBuffers
   readonly date: DateHeader
   readonly log: Log
-  /** Connections that may be open at once over all acceptors. */
-  readonly maxConnections: number
-  /** Open client connections over all acceptors. */
-  connections: number
   handle(exchange: Exchange): void
   refuse(exchange: Exchange, error: ProxyError): void
   /** The entry of an address in the serving snapshot. */
   entry(key: string): Entry | undefined
   /** Whether an address's proxies are trusted by one of its listeners, so that their connections are not counted. */
   trusts(key: string, address: string): boolean
+  /** Counts a TLS handshake. @param failure why it failed; empty where it did not */
+  handshake(key: string, failure: string): void
 }
+
+/** From which session tickets' keys are made: of this process, so that no ticket outlives it. */
+const TICKET_SECRET = randomBytes(32)
 
 /**
  * Owns a socket and its address: accepts, bounds how many connections there are, and makes each a server connection.
  * Outlives the snapshots that have its address; what it needs of one it reads when it needs it.
  */
-export class Acceptor implements ServerHost<ServerConnection> {
+export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
   readonly entry: string
   readonly wheel: TimerWheel
   readonly date: DateHeader
@@ -45,11 +49,17 @@ export class Acceptor implements ServerHost<ServerConnection> {
   readonly #address: Address
   readonly #parts: AcceptorParts
   readonly #server: net.Server
-  readonly #connections = new Set<ServerConnection>()
-  readonly #byAddress = new Map<string, number>()
-  readonly #addressOf = new WeakMap<ServerConnection, string>()
+  readonly #admission: Admission
+  /** What each connection is counted by. */
+  readonly #connections = new Map<ServerConnection, string>()
+  /** The same of those whose handshake is under way. */
+  readonly #shaking = new Map<net.Socket, string>()
+  #handshakes: Handshakes | null = null
+  /** The listeners for which `#handshakes` were last compared. */
+  #asked: Entry['listeners'] | null = null
   #limits: ListenerLimits
   #clocks: ListenerConnection
+  #current: Entry
 
   constructor(entry: Entry, parts: AcceptorParts) {
     this.entry = entry.key
@@ -57,6 +67,8 @@ export class Acceptor implements ServerHost<ServerConnection> {
     this.#limits = entry.limits
     this.#clocks = entry.clocks
     this.#parts = parts
+    this.#current = entry
+    this.#admission = new Admission(parts, address => parts.trusts(this.entry, address))
     this.wheel = parts.wheel
     this.date = parts.date
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, socket =>
@@ -77,6 +89,7 @@ export class Acceptor implements ServerHost<ServerConnection> {
   #refresh(): void {
     const entry = this.#parts.entry(this.entry)
     if (entry === undefined) return
+    this.#current = entry
     this.#limits = entry.limits
     this.#clocks = entry.clocks
   }
@@ -131,13 +144,14 @@ export class Acceptor implements ServerHost<ServerConnection> {
 
   /** Closes what is idle; what is busy closes with its response. */
   drainIdle(): void {
-    for (const connection of [...this.#connections]) connection.drain()
+    for (const connection of [...this.#connections.keys()]) connection.drain()
   }
 
   /** Closes every connection now. @returns how many had something under way */
   force(): number {
     let cut = 0
-    for (const connection of [...this.#connections]) {
+    for (const socket of [...this.#shaking.keys()]) socket.destroy()
+    for (const connection of [...this.#connections.keys()]) {
       if (!connection.idle) cut++
       connection.destroy()
     }
@@ -153,59 +167,69 @@ export class Acceptor implements ServerHost<ServerConnection> {
   }
 
   closed(connection: ServerConnection): void {
-    if (!this.#connections.delete(connection)) return
-    this.#parts.connections--
-    const address = this.#addressOf.get(connection)
-    if (address === undefined) return
-    const count = (this.#byAddress.get(address) ?? 1) - 1
-    if (count === 0) this.#byAddress.delete(address)
-    else this.#byAddress.set(address, count)
+    const counted = this.#connections.get(connection)
+    if (counted === undefined) return
+    this.#connections.delete(connection)
+    this.#admission.leave(counted)
   }
 
   #accept(socket: net.Socket): void {
     this.accepted++
     this.#refresh()
     // A connection that was reset before it was accepted has no address any more.
-    const peer = peerOf(socket)
-    const limits = this.#limits
-    const global = Math.min(this.#parts.maxConnections, limits.connections ?? Infinity)
-    if (this.#parts.connections >= global || !this.#admits(peer.address, limits.connectionsPerAddress)) {
+    const counted = this.#admission.enter(addressOf(socket), this.#limits)
+    if (counted === null) {
       socket.on('error', () => {})
       // A reset costs no state here; the client sees at once that there is no room.
       socket.resetAndDestroy()
-      return
+    } else if (this.#current.encrypted) {
+      this.#shaking.set(socket, counted)
+      this.#handshakesNow().begin(socket)
+    } else {
+      this.#open(socket, counted, { ...peerOf(socket), encrypted: false, serverName: '', identity: null })
     }
+  }
+
+  onSecured(raw: net.Socket, { socket, serverName, identity }: Handshake): void {
+    const counted = this.#shaking.get(raw) ?? ''
+    this.#shaking.delete(raw)
+    this.#parts.handshake(this.entry, '')
+    this.#open(socket, counted, { ...peerOf(raw), encrypted: true, serverName, identity })
+  }
+
+  onInsecure(raw: net.Socket, why: string): void {
+    const counted = this.#shaking.get(raw)
+    if (counted === undefined) return
+    this.#shaking.delete(raw)
+    this.#admission.leave(counted)
+    this.#parts.handshake(this.entry, why)
+  }
+
+  #open(socket: net.Socket, counted: string, peer: Peer): void {
     const channel = adopt(socket, this.#parts.buffers, () =>
       this.#parts.log.warn('this Node reads accepted sockets the slow way', { node: process.version }),
     )
-    this.#parts.connections++
-    const connection = new ServerConnection(channel, peer, this)
-    this.#connections.add(connection)
-    if (limits.connectionsPerAddress !== null && this.#counts(peer.address)) {
-      this.#addressOf.set(connection, peer.address)
-      this.#byAddress.set(peer.address, (this.#byAddress.get(peer.address) ?? 0) + 1)
-    }
+    this.#connections.set(new ServerConnection(channel, peer, this), counted)
   }
 
-  #admits(address: string, limit: number | null): boolean {
-    if (limit === null || !this.#counts(address)) return true
-    return (this.#byAddress.get(address) ?? 0) < limit
-  }
-
-  /** Whether the connections of an address are counted: never those of this machine and of trusted proxies. */
-  #counts(address: string): boolean {
-    if (address === '' || address === '::1' || address.startsWith('127.')) return false
-    return !this.#parts.trusts(this.entry, address)
+  /** Those of the serving configuration. What a reload does not change goes on. */
+  #handshakesNow(): Handshakes {
+    const { listeners } = this.#current
+    if (this.#asked === listeners && this.#handshakes !== null) return this.#handshakes
+    this.#asked = listeners
+    if (this.#handshakes?.serve(listeners) !== true)
+      this.#handshakes = new Handshakes(listeners, this, TICKET_SECRET, this.#clocks.handshake)
+    return this.#handshakes
   }
 }
 
-function peerOf(socket: net.Socket): Peer {
+function addressOf(socket: net.Socket): string {
   const address = socket.remoteAddress ?? ''
-  return {
-    address: address.startsWith('::ffff:') ? address.slice(7) : address,
-    port: socket.remotePort ?? 0,
-    encrypted: false,
-  }
+  return address.startsWith('::ffff:') ? address.slice(7) : address
+}
+
+function peerOf(socket: net.Socket): { readonly address: string; readonly port: number } {
+  return { address: addressOf(socket), port: socket.remotePort ?? 0 }
 }
 
 /** A socket file that nobody answers on is left from a process that was killed. */

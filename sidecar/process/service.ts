@@ -13,8 +13,10 @@ import { Generation } from '../snapshot/generation.ts'
 import { Holder } from '../snapshot/holder.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
+import { HandshakeMetrics } from '../telemetry/handshake-metrics.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
+import { RepetitionLimit } from '../telemetry/repetition.ts'
 import { type Every, systemLookup } from '../upstream/discovery/dns.ts'
 import { type Lookup, LookupQueue } from '../upstream/discovery/lookup-queue.ts'
 import { LiveState } from '../upstream/live-state.ts'
@@ -52,12 +54,14 @@ export class Service {
   readonly live: LiveState
   readonly proxy: ProxyParts
   readonly acceptors: AcceptorParts
+  readonly handshakes: HandshakeMetrics
   readonly #log: Log
 
   constructor(settings: ServiceSettings) {
     const { log, accessLog, metrics } = settings
     this.#log = log
     this.clock = settings.clock ?? systemClock
+    this.handshakes = new HandshakeMetrics(metrics, new RepetitionLimit(log, this.clock))
     this.wheel = new TimerWheel(this.clock)
     this.fine = new TimerWheel(this.clock, FINE_TICK_MS)
     this.budget = new MemoryBudget(memoryLimit())
@@ -81,6 +85,7 @@ export class Service {
       wheel: this.wheel,
       fine: this.fine,
       random: settings.random ?? systemRandom,
+      wall: () => this.clock.wall(),
       budget: this.budget,
       buffers: this.buffers,
       accessLog,
@@ -103,6 +108,7 @@ export class Service {
       entry: key => this.holder.current.snapshot.entries.get(key),
       trusts: (key, address) =>
         this.holder.current.snapshot.entries.get(key)?.listeners.some(one => one.trusts(address)) ?? false,
+      handshake: (key, failure) => this.handshakes.count(key, failure),
     }
   }
 

@@ -1,10 +1,10 @@
-import type { Exchange } from '../exchange/exchange.ts'
+import type { Exchange, Peer } from '../exchange/exchange.ts'
 import { headerValue } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { canonicalize } from '../routing/canonical-request.ts'
 import type { Role } from '../snapshot/policies.ts'
 import type { Route } from '../snapshot/route.ts'
-import { type Entry, listenerFor } from '../snapshot/snapshot.ts'
+import { type Entry, type Listener, listenerFor } from '../snapshot/snapshot.ts'
 
 /** The methods of RFC 9110 and RFC 5789. Others are refused (row 10); CONNECT has its own way. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])
@@ -38,6 +38,9 @@ export function decide<U>(exchange: Exchange, entry: Entry<U>): Route<U> | Proxy
   // The listener, by host: its role and trust decide what becomes of the headers.
   const listener = listenerFor(entry, request.host)
   if (listener === null) return new ProxyError('forbidden_host')
+  // Who a client is was settled with the listener that it named when it opened TLS; another one may ask for more.
+  if (exchange.peer.encrypted && entry.listeners.length > 1 && listener !== tlsListener(entry, exchange.peer))
+    return new ProxyError('forbidden_host')
   exchange.listener = listener.name
   const refused = listener.prepare(exchange)
   if (refused !== null) return refused
@@ -76,6 +79,11 @@ export function limit(exchange: Exchange, route: Route<unknown>): ProxyError | n
 
 function forwards(route: Route<unknown>): boolean {
   return route.action.kind === 'upstream' || route.action.kind === 'split'
+}
+
+/** The listener of the handshake, as the handshake itself chose it. */
+function tlsListener<U>(entry: Entry<U>, peer: Peer): Listener<U> | undefined {
+  return listenerFor(entry, peer.serverName) ?? entry.listeners[0]
 }
 
 function unrouted(role: Role, allow: string | null): ProxyError {

@@ -12,6 +12,7 @@ export type FieldRole =
   | 'x-forwarded-for'
   | 'x-forwarded-proto'
   | 'x-forwarded-host'
+  | 'x-forwarded-client-cert'
   | 'forwarded'
   | 'via'
   | 'x-request-id'
@@ -88,6 +89,7 @@ for (const name of [
   'x-forwarded-for',
   'x-forwarded-proto',
   'x-forwarded-host',
+  'x-forwarded-client-cert',
   'forwarded',
   'via',
   'x-request-id',

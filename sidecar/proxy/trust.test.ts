@@ -6,7 +6,7 @@ test('the client is the first from the right who is not trusted', () => {
   const peer = '192.0.2.9'
   const trusted = [peer, '10.0.0.0/8', 'fd00::/8']
   const client = (forwardedFor: string, ranges: string[] = trusted, from = peer) =>
-    clientAddress(from, forwardedFor, compileTrust(ranges))
+    clientAddress({ address: from, identity: null }, forwardedFor, compileTrust(ranges))
   assert.equal(client('1.2.3.4', []), peer)
   assert.equal(client('1.2.3.4', ['10.0.0.0/8']), peer)
   assert.equal(client(''), peer)

@@ -1,24 +1,29 @@
 import { BlockList, isIP } from 'node:net'
+import type { Peer } from '../exchange/exchange.ts'
 
 /** Who may speak for others: the addresses of the proxies in front of a listener. */
 export interface Trust {
   /** Whether nobody is trusted. */
   readonly empty: boolean
+  /** Whether who is at the other end may: by its address, or by the SPIFFE ID that it proved. */
+  hasPeer(peer: Pick<Peer, 'address' | 'identity'>): boolean
   /** @param address IP address as text; IPv4-mapped IPv6 counts as IPv4; anything else is not trusted */
   has(address: string): boolean
 }
 
-const NOBODY: Trust = { empty: true, has: () => false }
+const NOBODY: Trust = { empty: true, has: () => false, hasPeer: () => false }
 
 /**
- * Compiles address ranges (`10.0.0.0/8`, `fd00::/8`, `192.0.2.1`).
+ * Compiles address ranges (`10.0.0.0/8`, `fd00::/8`, `192.0.2.1`) and SPIFFE IDs (`spiffe://shop/edge`).
  *
  * @throws Error where one of them is no range, which the loader has checked
  */
 export function compileTrust(ranges: readonly string[]): Trust {
   if (ranges.length === 0) return NOBODY
   const list = new BlockList()
+  const ids = new Set(ranges.filter(range => range.startsWith('spiffe://')))
   for (const range of ranges) {
+    if (ids.has(range)) continue
     const [address, bits] = range.split('/')
     const family = isIP(address ?? '')
     if (address === undefined || family === 0) throw new Error(`${range} is no address range`)
@@ -27,8 +32,9 @@ export function compileTrust(ranges: readonly string[]): Trust {
   }
   // A range asks the kernel-style list, which costs more than the rest of a request's hygiene; peers come again.
   const known = new Map<string, boolean>()
-  return {
+  const trust: Trust = {
     empty: false,
+    hasPeer: ({ address, identity }) => (identity !== null && ids.has(identity.spiffe)) || trust.has(address),
     has(address) {
       const before = known.get(address)
       if (before !== undefined) return before
@@ -41,6 +47,7 @@ export function compileTrust(ranges: readonly string[]): Trust {
       return trusted
     },
   }
+  return trust
 }
 
 /**
@@ -48,12 +55,16 @@ export function compileTrust(ranges: readonly string[]): Trust {
  * is not trusted is the client; so is the last that could be read where an entry is no address, since what stands
  * before it cannot be believed.
  *
- * @param peer address of the connection
+ * @param peer who is at the other end of the connection
  * @param forwardedFor all values of `x-forwarded-for`, joined; empty where there is none
  */
-export function clientAddress(peer: string, forwardedFor: string, trust: Trust): string {
-  if (forwardedFor === '' || trust.empty || !trust.has(peer)) return peer
-  let client = peer
+export function clientAddress(
+  peer: Pick<Peer, 'address' | 'identity'>,
+  forwardedFor: string,
+  trust: Trust,
+): string {
+  if (forwardedFor === '' || trust.empty || !trust.hasPeer(peer)) return peer.address
+  let client = peer.address
   for (let end = forwardedFor.length; end > 0;) {
     const comma = forwardedFor.lastIndexOf(',', end - 1)
     const address = entryAddress(forwardedFor.slice(comma + 1, end).trim())

@@ -1,5 +1,6 @@
 import type { Exchange } from '../exchange/exchange.ts'
-import { type HeaderList, listMembers } from '../exchange/headers.ts'
+import { type HeaderList, listMembers, toWire } from '../exchange/headers.ts'
+import type { PeerIdentity } from '../exchange/peer-identity.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Role } from '../snapshot/policies.ts'
 import { parseTracestate, traceIdOf } from '../telemetry/trace-context.ts'
@@ -44,7 +45,7 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
   const { role, trust } = plan
   const peer = exchange.peer.address
   const outbound = role === 'outbound'
-  const believed = outbound || (!trust.empty && trust.has(peer))
+  const believed = outbound || (!trust.empty && trust.hasPeer(exchange.peer))
   const nominated = nominations(received)
   const headers: HeaderList = []
   let seen = 0
@@ -53,6 +54,7 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
   let proto = ''
   let host = ''
   let forwarded = ''
+  let certificates = ''
   let via = ''
   let requestId = ''
   let traceparent = ''
@@ -104,6 +106,10 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
         if (outbound) headers.push(name, value)
         else if (believed) forwarded = joined(forwarded, value)
         break
+      case 'x-forwarded-client-cert':
+        if (outbound) headers.push(name, value)
+        else if (believed) certificates = joined(certificates, value)
+        break
       case 'via':
         via = joined(via, value)
         break
@@ -125,10 +131,16 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
     if (states !== null && parseTracestate(states) !== null)
       for (const state of states) headers.push('tracestate', state)
   }
-  exchange.clientAddress = outbound ? peer : clientAddress(peer, forwardedFor, trust)
+  exchange.clientAddress = outbound ? peer : clientAddress(exchange.peer, forwardedFor, trust)
   exchange.requestId = /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : plan.nextId()
   if (trailers) headers.push('te', 'trailers')
-  if (!outbound) addForwarding(exchange, headers, forwardedFor, proto, host, forwarded)
+  if (!outbound) {
+    addForwarding(exchange, headers, forwardedFor, proto, host, forwarded)
+    const { identity } = exchange.peer
+    if (identity !== null)
+      headers.push('x-forwarded-client-cert', joined(certificates, clientCertificate(identity)))
+    else if (certificates !== '') headers.push('x-forwarded-client-cert', certificates)
+  }
   if (via !== '' && passes(via) >= PASSES) return new ProxyError('loop_detected')
   headers.push('via', joined(via, viaEntry(exchange.version)))
   headers.push('x-request-id', exchange.requestId)
@@ -168,6 +180,15 @@ const RESPONSE_HOP: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ])
+
+/** One element of `x-forwarded-client-cert`, as Envoy writes them. */
+function clientCertificate({ fingerprint, subject, spiffe, dns }: PeerIdentity): string {
+  const printable = (toWire(subject) ?? '').replaceAll(/["\\]/g, '\\$&')
+  const uri = spiffe === '' ? '' : `;URI=${spiffe}`
+  // A name of DNS holds neither of the characters that part elements; one of a certificate may, and is left out.
+  const names = dns.filter(name => /^[\w.*-]+$/.test(name)).map(name => `;DNS=${name}`)
+  return `Hash=${fingerprint};Subject="${printable}"${uri}${names.join('')}`
+}
 
 function addForwarding(
   exchange: Exchange,

@@ -1,4 +1,5 @@
 import type net from 'node:net'
+import tls from 'node:tls'
 import { OutgoingSocket } from './outgoing-socket.ts'
 import type { ReadBuffers } from './read-buffers.ts'
 
@@ -236,7 +237,9 @@ export class Channel {
 
   /** Closes with RST, so that no reader can take what it got for a whole. */
   reset(): void {
-    this.socket.resetAndDestroy()
+    // On TLS what says the end is close_notify, which a plain close leaves out (RFC 8446 section 6.1).
+    if (this.socket instanceof tls.TLSSocket) this.socket.destroy()
+    else this.socket.resetAndDestroy()
   }
 
   get closed(): boolean {

@@ -38,6 +38,8 @@ export interface RoutePolicies {
   readonly fault: FaultPolicy | null
   readonly affinity: AffinityPolicy | null
   readonly fallback: FallbackPolicy | null
+  /** The value of `strict-transport-security`, as the listener's TLS says. */
+  readonly hsts: string | null
 }
 
 /** Milliseconds; null: off. */

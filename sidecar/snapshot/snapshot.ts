@@ -5,6 +5,7 @@ import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { AccessLogPolicy } from '../telemetry/access-log.ts'
 import type { Upstream } from '../upstream/upstream.ts'
+import type { ListenerTls } from './listener-tls.ts'
 import type { Role } from './policies.ts'
 import type { Route } from './route.ts'
 
@@ -15,6 +16,8 @@ export interface Listener<U = Upstream> {
   /** Lower case, `*.x` for wildcards; empty: every host. */
   readonly hosts: readonly string[]
   readonly table: RouteTable<Route<U>>
+  /** Null: plain. All listeners of an address are one or the other. */
+  readonly tls: ListenerTls | null
   /** Fills `exchange.upstreamHeaders`, the request id and the client's address; refuses what may not pass. */
   prepare(exchange: Exchange): ProxyError | null
   /** Whether an address may speak for others. */
@@ -27,6 +30,8 @@ export interface Entry<U = Upstream> {
   readonly key: string
   readonly address: Address
   readonly listeners: readonly Listener<U>[]
+  /** Whether connections open TLS first. */
+  readonly encrypted: boolean
   readonly limits: ListenerLimits
   readonly clocks: ListenerConnection
 }
@@ -43,12 +48,15 @@ export interface Snapshot {
 }
 
 /** The listener of an address that serves a host: an exact name, then the longest wildcard, then the one without hosts. */
-export function listenerFor<U>(entry: Entry<U>, host: string): Listener<U> | null {
+export function listenerFor<L extends Pick<Listener, 'hosts'>>(
+  entry: { readonly listeners: readonly L[] },
+  host: string,
+): L | null {
   if (entry.listeners.length === 1) {
-    const only = entry.listeners[0] as Listener<U>
+    const only = entry.listeners[0] as L
     return only.hosts.length === 0 || serves(only, host) >= 0 ? only : null
   }
-  let best: Listener<U> | null = null
+  let best: L | null = null
   let rank = -1
   for (const listener of entry.listeners) {
     const one = listener.hosts.length === 0 ? 0 : serves(listener, host)

@@ -37,7 +37,7 @@ function exchangeOf(headers: string[] = [], target = '/a?b=1', method = 'GET'): 
     tunnel: null,
     expectsContinue: false,
     connectHost: null,
-    peer: { address: '::1', port: 4711, encrypted: false },
+    peer: { address: '::1', port: 4711, encrypted: false, serverName: '', identity: null },
     responder,
     entry: '127.0.0.1:80',
     startedAt: 100,

@@ -135,7 +135,15 @@ function compileEntry<U>(entry: {
 }): Entry<U> {
   // Connections are the address's: what is common to them is said by the listener that stands first.
   const { address, limits, connection } = entry.first
-  return Object.freeze({ key: entry.key, address, listeners: entry.listeners, limits, clocks: connection })
+  const { key, listeners } = entry
+  return Object.freeze({
+    key,
+    address,
+    listeners,
+    encrypted: entry.first.tls !== null,
+    limits,
+    clocks: connection,
+  })
 }
 
 function compileListener<U>(spec: ResolvedListener, table: RouteTable<Route<U>>): Listener<U> {
@@ -145,6 +153,7 @@ function compileListener<U>(spec: ResolvedListener, table: RouteTable<Route<U>>)
     role: spec.role,
     hosts: spec.hosts,
     table,
+    tls: spec.tls,
     prepare: (exchange: Parameters<Listener['prepare']>[0]) => prepareUpstreamHeaders(exchange, plan),
     trusts: (address: string) => plan.trust.has(address),
   })

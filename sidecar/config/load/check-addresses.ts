@@ -45,6 +45,12 @@ function checkPair(
     )
   } else if (first.role !== second.role) {
     resolution.fault(path, `${addressText(second.address)} is taken by ${where}, whose role is another`)
+  } else if ((first.tls === null) !== (second.tls === null)) {
+    resolution.fault(
+      path,
+      `${addressText(second.address)} is taken by ${where}, which ${first.tls === null ? 'is plain' : 'has `tls`'}`,
+      'listeners that share an address have `tls` all or none of them',
+    )
   } else if (first.hosts.length === 0 && second.hosts.length === 0) {
     resolution.fault(
       path,
