@@ -1,10 +1,15 @@
 import type { Endpoint } from '../endpoint.ts'
 import type { Balancer, Candidate, Picker } from '../picker.ts'
 
+/** How far an endpoint is from its next turn. */
+interface Standing {
+  current: number
+}
+
 interface Turn {
   readonly endpoint: Endpoint
   readonly weight: number
-  current: number
+  readonly standing: Standing
 }
 
 /**
@@ -15,14 +20,14 @@ export class RoundRobin implements Balancer {
   /** Where the round stands survives a change of endpoints, so that a busy name does not always begin with its first. */
   #next = 0
   /** The same where there are weights, which change often while an endpoint starts slowly. */
-  #turns: readonly Turn[] = []
+  readonly #standings = new WeakMap<Endpoint, Standing>()
 
   picker(candidates: readonly Candidate[]): Picker {
     const usable = candidates.filter(candidate => candidate.weight > 0)
     const weight = usable[0]?.weight
-    if (!usable.every(candidate => candidate.weight === weight)) return this.#weighted(usable)
-    this.#turns = []
-    return { pick: ask => this.#pickEqual(usable, ask.avoid) }
+    return usable.every(candidate => candidate.weight === weight)
+      ? { pick: ask => this.#pickEqual(usable, ask.avoid) }
+      : this.#weighted(usable)
   }
 
   #pickEqual(candidates: readonly Candidate[], avoid: Endpoint | null): Endpoint | null {
@@ -34,13 +39,11 @@ export class RoundRobin implements Balancer {
   }
 
   #weighted(candidates: readonly Candidate[]): Picker {
-    const before = new Map(this.#turns.map(turn => [turn.endpoint, turn.current]))
-    const turns: readonly Turn[] = candidates.map(({ endpoint, weight }) => ({
-      endpoint,
-      weight,
-      current: before.get(endpoint) ?? 0,
-    }))
-    this.#turns = turns
+    const turns: readonly Turn[] = candidates.map(({ endpoint, weight }) => {
+      const standing = this.#standings.get(endpoint) ?? { current: 0 }
+      this.#standings.set(endpoint, standing)
+      return { endpoint, weight, standing }
+    })
     return { pick: ask => nextTurn(turns, ask.avoid) }
   }
 }
@@ -50,11 +53,11 @@ function nextTurn(turns: readonly Turn[], avoid: Endpoint | null): Endpoint | nu
   let total = 0
   for (const turn of turns) {
     if (turn.endpoint === avoid && turns.length > 1) continue
-    turn.current += turn.weight
+    turn.standing.current += turn.weight
     total += turn.weight
-    if (best === null || turn.current > best.current) best = turn
+    if (best === null || turn.standing.current > best.standing.current) best = turn
   }
   if (best === null) return null
-  best.current -= total
+  best.standing.current -= total
   return best.endpoint
 }
