@@ -4,10 +4,12 @@ import type { Address } from '../../exchange/address.ts'
 import { actionShape, LATER_ACTIONS } from './action-schema.ts'
 import { parseAddress } from './address-text.ts'
 import { matchSchema } from './match-schema.ts'
+import { SPIFFE_ID } from '../../exchange/peer-identity.ts'
 import { parseHost } from './match-text.ts'
 import { LATER_POLICIES, policyShape } from './policy-schema.ts'
 import { duration, durationOrOff, size } from './quantities.ts'
 import { flag, integer, integerOrOff, nameText, oneOf, referenceName, text, Wrong } from './scalars.ts'
+import { listenerTls } from './tls-schema.ts'
 import { list, option, required, section } from './shape.ts'
 
 /** An address to listen on. */
@@ -39,8 +41,9 @@ const trustedProxy = text(
   { samples: ['10.0.0.0/8', '192.0.2.1'] },
   '127.0.0.1',
   (value, shown) => {
+    if (SPIFFE_ID.test(value)) return value
     if (value.startsWith('spiffe://'))
-      return new Wrong(`SPIFFE IDs are not supported yet: expected an address range, got ${shown}`)
+      return new Wrong(`expected an address range or a SPIFFE ID, got ${shown}`)
     const [address = '', bits, more] = value.split('/')
     const family = isIP(address)
     const most = family === 6 ? 128 : 32
@@ -78,17 +81,14 @@ const limits = section('limits of a listener', {
   ),
 })
 
-const connection = section(
-  'connections of a listener',
-  {
-    head: option(duration, 'how long a request head may take; 408 beyond', '10s'),
-    bodyIdle: option(duration, 'how long a request body may pause', '30s'),
-    writeIdle: option(duration, 'how long a client may take no byte of a response', '60s'),
-    keepAlive: option(duration, 'how long an idle connection is kept', '75s'),
-    age: option(durationOrOff, 'how old a connection may become, give or take a tenth', '1h'),
-  },
-  ['handshake'],
-)
+const connection = section('connections of a listener', {
+  handshake: option(duration, 'how long a TLS handshake may take', '5s'),
+  head: option(duration, 'how long a request head may take; 408 beyond', '10s'),
+  bodyIdle: option(duration, 'how long a request body may pause', '30s'),
+  writeIdle: option(duration, 'how long a client may take no byte of a response', '60s'),
+  keepAlive: option(duration, 'how long an idle connection is kept', '75s'),
+  age: option(durationOrOff, 'how old a connection may become, give or take a tenth', '1h'),
+})
 
 export const listenerSchema = section(
   'a listener',
@@ -101,6 +101,7 @@ export const listenerSchema = section(
       'the hosts it serves; none: all that no other listener on its address serves',
     ),
     protocol: option(oneOf(['http'], ['tcp']), 'what is spoken', 'http'),
+    tls: option(listenerTls, 'opens TLS on every connection'),
     trustedProxies: option(list(trustedProxy), 'address ranges whose `x-forwarded-*` are believed', []),
     allowRemote: option(flag, 'lets an outbound listener listen on more than the loopback address', false),
     limits: option(limits, 'what a client may use'),
@@ -113,7 +114,7 @@ export const listenerSchema = section(
     ...actionShape,
     ...policyShape,
   },
-  ['tls', 'proxyProtocol', 'tunnel', ...LATER_ACTIONS, ...LATER_POLICIES],
+  ['proxyProtocol', 'tunnel', ...LATER_ACTIONS, ...LATER_POLICIES],
 )
 /** A listener as it is written, after the schema has read it. */
 export type WrittenListener = z.infer<typeof listenerSchema>

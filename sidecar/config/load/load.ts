@@ -60,11 +60,17 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
   const { written, refused } = validate(root, origins, errors)
   if (written === null) return fail()
   // What the schema refused is taken away, and the rest is checked all the same: all errors at once, not the first.
-  const resolution = new Resolution(root, origins, { secrets, partial: refused.length > 0 })
+  const resolution = new Resolution(root, origins, {
+    secrets,
+    partial: refused.length > 0,
+    files: reader.files,
+    found,
+  })
   const layers = [...read.bases, ...read.overlays].map(document => document.file.name)
-  const config = resolveConfig(written, { layers, files: [...reader.files] }, resolution)
+  const resolved = resolveConfig(written, layers, resolution)
   errors.push(...resolution.errors.filter(error => !mayFollowFrom(error.path ?? '', refused)))
   if (errors.length > 0) return fail()
+  const config = { ...resolved, files: [...reader.files] }
   const references = referencesOf(found)
   return {
     ok: true,

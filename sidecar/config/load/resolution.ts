@@ -11,14 +11,24 @@ export class Resolution {
   readonly root: ConfigMap
   readonly errors: ConfigError[] = []
   readonly warnings: string[] = []
+  /** Absolute paths of the files that took part; more are added by whoever reads one. */
+  readonly files: Set<string>
+  /** What files and references brought, with how each was written: so that it is shown as written. */
+  readonly found: Map<string, string>
   /** False: references were left alone, so what came from them is a stand-in and is not compared with anything. */
   readonly secrets: boolean
   /** True: the schema refused a part, so what two places say is not compared: one of them may be missing. */
   readonly partial: boolean
   readonly #origins: Origins
   readonly #reported = new Set<string>()
-  constructor(root: ConfigMap, origins: Origins, options: { secrets: boolean; partial: boolean }) {
+  constructor(
+    root: ConfigMap,
+    origins: Origins,
+    options: { secrets: boolean; partial: boolean; files?: Set<string>; found?: Map<string, string> },
+  ) {
     this.root = root
+    this.files = options.files ?? new Set()
+    this.found = options.found ?? new Map()
     this.secrets = options.secrets
     this.partial = options.partial
     this.#origins = origins

@@ -21,9 +21,9 @@ import type { WrittenConfig } from './root-schema.ts'
 /** Makes a configuration whole: shorthands expanded, levels merged, defaults filled in, names checked against each other. */
 export function resolveConfig(
   written: WrittenConfig,
-  sources: { readonly layers: readonly string[]; readonly files: readonly string[] },
+  layers: readonly string[],
   resolution: Resolution,
-): ResolvedConfig {
+): Omit<ResolvedConfig, 'files' | 'references'> {
   const upstreams = new Map<string, ResolvedUpstream>()
   for (const [name, upstream] of Object.entries(written.upstreams ?? {})) {
     upstreams.set(name, resolveUpstream(name, upstream, resolution))
@@ -47,7 +47,7 @@ export function resolveConfig(
   }
   const content = {
     service: written.service,
-    layers: sources.layers,
+    layers,
     listeners,
     upstreams: Object.fromEntries(upstreams),
     admin,
@@ -60,7 +60,7 @@ export function resolveConfig(
     listeners: listeners.map(listener => listener.hash),
     upstreams: [...upstreams.values()].map(upstream => upstream.hash),
   })
-  return { ...content, hash, files: sources.files }
+  return { ...content, hash }
 }
 
 /** Listener names and route names are unique, each in the whole configuration. */

@@ -6,6 +6,7 @@ import { checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
+import { resolveListenerTls } from './resolve-tls.ts'
 import { ACTION_KEYS, checkUpstream } from './resolve-action.ts'
 import { resolveRoute } from './resolve-route.ts'
 import { fromFile } from './resolve-upstream.ts'
@@ -28,7 +29,8 @@ export function resolveListener(
   const names = new Set(upstreams.keys())
   const own: PolicyLevel = { policies: written, path, label: 'listener' }
   const inherited = [defaults, own]
-  const shared = { role, upstreams: names, resolution }
+  const tls = resolveListenerTls(written.tls, [...path, 'tls'], resolution)
+  const shared = { role, upstreams: names, resolution, hsts: tls?.hsts ?? null }
   const routes: ResolvedRoute[] = []
   const add = (route: ResolvedRoute | null) => route !== null && routes.push(route)
   switch (form(written, path, resolution)) {
@@ -90,6 +92,7 @@ export function resolveListener(
     trustedProxies: written.trustedProxies ?? [],
     limits,
     connection: resolveConnection(written),
+    tls,
   }
   const hash = contentHash({ ...settings, routes: routes.map(route => route.hash) })
   return { ...settings, routes, hash, at: resolution.place(path) }
@@ -160,6 +163,7 @@ function resolveLimits({ role, limits }: WrittenListener): ListenerLimits {
 
 function resolveConnection({ connection }: WrittenListener): ListenerConnection {
   return {
+    handshake: connection?.handshake ?? 5000,
     head: connection?.head ?? 10_000,
     bodyIdle: connection?.bodyIdle ?? 30_000,
     writeIdle: connection?.writeIdle ?? 60_000,

@@ -15,6 +15,8 @@ export interface RouteSurroundings {
   readonly role: Role
   /** Outermost first, the route's own not among them. */
   readonly levels: readonly PolicyLevel[]
+  /** The value of `strict-transport-security`, or null. */
+  readonly hsts: string | null
   readonly upstreams: ReadonlySet<string>
   readonly resolution: Resolution
 }
@@ -42,7 +44,10 @@ export function resolveRoute(
       'key',
     )
   }
-  const policies = withoutUnusable(merged, { action, path, levels, from, resolution })
+  const policies = {
+    ...withoutUnusable(merged, { action, path, levels, from, resolution }),
+    hsts: surroundings.hsts,
+  }
   const content = { name: written.name, match, action, policies }
   return { ...content, hash: contentHash(content), at: resolution.place(path), from }
 }
