@@ -1,14 +1,12 @@
-import { toWire } from '../../exchange/headers.ts'
-import { compileHost, compileRedirect, compileRewrite } from '../../proxy/rewrite.ts'
-import { compileSplit } from '../../proxy/split.ts'
 import { compileHeaderPlan, prepareUpstreamHeaders } from '../../proxy/upstream-headers.ts'
 import { RouteTable } from '../../routing/route-table.ts'
-import type { Action, Route, UpstreamAction } from '../../snapshot/route.ts'
+import type { Route } from '../../snapshot/route.ts'
 import type { Role } from '../../snapshot/policies.ts'
 import type { Entry, Listener } from '../../snapshot/snapshot.ts'
 import type { RouteRecorder } from '../../telemetry/recorder.ts'
 import { addressLabel } from '../../upstream/endpoint.ts'
 import type { ResolvedConfig, ResolvedListener, ResolvedRoute } from '../resolved.ts'
+import { compileActions, type Upstreams } from './actions.ts'
 import { compileFilters } from './filters.ts'
 import { KeptParts, type KeptRoute, type Specified } from './kept-parts.ts'
 import { Slices } from './slices.ts'
@@ -32,9 +30,6 @@ export interface CompiledEntries<U extends Specified> {
   /** For the compilation after this one. */
   readonly parts: KeptParts<U>
 }
-
-/** Where a route finds its upstreams. */
-type Upstreams<U> = Pick<ReadonlyMap<string, U>, 'get'>
 
 /**
  * Compiles listeners and routes over upstreams that somebody else opened, or that nobody did (`explain`). In slices, so
@@ -113,12 +108,10 @@ function compileRoute<U extends Specified>(
 ): Route<U> {
   return Object.freeze({
     name: spec.name,
-    action: compileAction(role, spec, upstreams),
+    ...compileActions(role, spec, upstreams),
     policies: spec.policies,
     filters: compileFilters(spec.policies, spec),
     recorder: parts.recorder(spec.name),
-    mirror: null,
-    fallback: null,
   })
 }
 
@@ -157,50 +150,4 @@ function compileListener<U>(spec: ResolvedListener, table: RouteTable<Route<U>>)
     prepare: (exchange: Parameters<Listener['prepare']>[0]) => prepareUpstreamHeaders(exchange, plan),
     trusts: (address: string) => plan.trust.has(address),
   })
-}
-
-function compileAction<U extends Specified>(
-  role: Role,
-  route: ResolvedRoute,
-  upstreams: Upstreams<U>,
-): Action<U> {
-  const action = route.action
-  if (action.kind === 'redirect') {
-    return { kind: 'redirect', status: action.status, location: compileRedirect(action.to) }
-  }
-  if (action.kind === 'respond') {
-    const headers = Object.entries(action.headers).flatMap(([name, value]) => {
-      const wire = toWire(value)
-      return wire === null ? [] : [name.toLowerCase(), wire]
-    })
-    return { kind: 'respond', status: action.status, headers, body: Buffer.from(action.body) }
-  }
-  if (action.kind === 'split') {
-    const sides = action.to.map(({ upstream, weight }) => ({
-      name: upstream,
-      weight,
-      action: compileWay(upstream, role, route, upstreams),
-    }))
-    const choose = compileSplit(sides, action.by, action.pin)
-    return { kind: 'split', sides: sides.map(side => side.action), choose }
-  }
-  return compileWay(action.upstream, role, route, upstreams)
-}
-
-/** The way to one upstream, with what the route makes of the request for it. */
-function compileWay<U extends Specified>(
-  name: string,
-  role: Role,
-  route: ResolvedRoute,
-  upstreams: Upstreams<U>,
-): UpstreamAction<U> {
-  const upstream = upstreams.get(name)
-  if (upstream === undefined) throw new Error(`the upstream ${name} was checked and is not there`)
-  const rewrite = route.policies.rewrite
-  return {
-    kind: 'upstream',
-    upstream,
-    target: compileRewrite(rewrite, upstream.spec.basePath),
-    host: compileHost(rewrite, role, upstream.spec.authority, false),
-  }
 }

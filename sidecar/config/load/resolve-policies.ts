@@ -71,6 +71,8 @@ export function resolvePolicies(
       fault: resolveFault(merged.fault, innermost('fault'), resolution),
       affinity: resolveAffinity(merged.affinity),
       fallback: resolveFallback(merged.fallback, innermost('fallback'), resolution),
+      // The listener's own TLS says it.
+      hsts: null,
     },
     from,
   }
