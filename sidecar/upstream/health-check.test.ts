@@ -322,7 +322,7 @@ test('TCP: a connection is enough', async t => {
 async function grpcServer(
   t: TestContext,
 ): Promise<{ port: number; asked: string[]; message: string; status: string | null }> {
-  const state = { asked: [] as string[], message: '0000000002' + '0801', status: '0' as string | null }
+  const state = { asked: [] as string[], message: '00000000020801', status: '0' as string | null }
   const server = http2.createServer()
   server.on('session', session => session.on('error', () => {}))
   server.on('stream', (stream: http2.ServerHttp2Stream, headers) => {
