@@ -39,12 +39,13 @@ upstreams:
   }
 }
 
+const recorder = { record() {} }
+
 async function compile(
   config: ResolvedConfig,
   upstreams: ReadonlyMap<string, Unopened>,
   before?: Awaited<ReturnType<typeof compileEntries<Unopened>>>,
 ) {
-  const recorder = { record() {} }
   return compileEntries(config, {
     upstreams,
     before: before?.parts,
