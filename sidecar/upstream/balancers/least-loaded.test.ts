@@ -7,6 +7,7 @@ import type { Candidate, Picker } from '../picker.ts'
 import { ask, candidates } from './candidates-fixture.ts'
 import { LeastRequest } from './least-request.ts'
 import { PeakEwma } from './peak-ewma.ts'
+import { RandomBalancer } from './random.ts'
 import { RoundRobin } from './round-robin.ts'
 
 type Pair = readonly [Candidate, Candidate]
@@ -37,6 +38,21 @@ test('an avoided endpoint does not upset the shares of the rest', () => {
   for (let i = 0; i < 100; i++) picker.pick(ask({ avoid }))
   const counts = order(picker, 400)
   assert.ok(Math.abs(counts.replace(/[^1]/g, '').length - 200) <= 2, counts)
+})
+
+test('who avoids one draws the others by their weights', () => {
+  const all = candidates(4, 1, 3)
+  const picker = new RandomBalancer(seededRandom(3)).picker(all)
+  for (const [avoid, kept, share] of [
+    [0, 2, 3 / 4],
+    [1, 0, 4 / 7],
+    [2, 1, 1 / 5],
+  ] as const) {
+    const asked = ask({ avoid: all[avoid]?.endpoint ?? null })
+    let picks = 0
+    for (let i = 0; i < 4000; i++) if (picker.pick(asked) === all[kept]?.endpoint) picks++
+    assert.ok(Math.abs(picks / 4000 - share) < 0.03, `${picks} of 4000 for ${share}`)
+  }
 })
 
 test('least-request sends nothing to one that does not answer while others do', () => {
@@ -80,6 +96,8 @@ test('peak-ewma prefers the faster, and by how much more it is busy', () => {
 test('a peak counts at once; good answers bring the average down over seconds', () => {
   const { clock, balancer, first, second, share } = peakEwma()
   balancer.observe(second, ok(100))
+  balancer.observe(first, ok(20))
+  assert.equal(share(), 100)
   balancer.observe(first, ok(500))
   assert.equal(share(), 0)
   // 500 decays over ten seconds to 184 + 0.63 * 10; the other stays where it is measured.
