@@ -2,7 +2,7 @@ import type { Address } from '../exchange/address.ts'
 import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
 import type { MatchSpec } from '../routing/match-spec.ts'
 import type { ListenerTls } from '../snapshot/listener-tls.ts'
-import type { ActionSpec, Role, RoutePolicies } from '../snapshot/policies.ts'
+import type { ActionSpec, Role, RoutePolicies, TunnelPolicy } from '../snapshot/policies.ts'
 import type { UpstreamSpec } from '../upstream/upstream-spec.ts'
 
 /**
@@ -50,6 +50,8 @@ export interface ResolvedListener {
   readonly limits: ListenerLimits
   readonly connection: ListenerConnection
   readonly tls: ListenerTls | null
+  /** Absent: off. */
+  readonly tunnel?: TunnelPolicy
   readonly routes: readonly ResolvedRoute[]
   readonly hash: string
   readonly at: SourcePlace

@@ -23,7 +23,7 @@ export interface Responder {
   /** Passes an informational response on (1xx except 101), where the client's version allows it. */
   inform(status: number, headers: HeaderList): void
   /**
-   * Sends the final response, or 101 and the tunnel behind it. Called once. The responder starts the body itself and
+   * Sends the final response, or 101 and the tunnel behind it; 200 to a CONNECT is the same. Called once. The responder starts the body itself and
    * adds the framing, `date` and `connection`; `headers` must hold none of these.
    */
   respond(status: number, headers: HeaderList, body: BodySource): void

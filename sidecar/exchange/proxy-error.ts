@@ -11,6 +11,7 @@ export const REASONS = {
   body_aborted: { status: 400, side: 'downstream', title: 'The request body ended too early' },
   forbidden_host: { status: 421, side: 'downstream', title: 'This listener does not serve that host' },
   cors_refused: { status: 403, side: 'downstream', title: 'The origin may not use this resource' },
+  tunnel_refused: { status: 403, side: 'downstream', title: 'No tunnel goes to that address' },
   upgrade_refused: { status: 403, side: 'downstream', title: 'The route does not allow this protocol' },
   no_route: { status: 404, side: 'downstream', title: 'No route matches the request' },
   method_not_allowed: { status: 405, side: 'downstream', title: 'The resource does not have this method' },

@@ -194,7 +194,8 @@ export class ServerConnection
   openTunnel(): void {
     // What the client sent behind its head waited; now it belongs to the tunnel.
     const early = this.#carry.take()
-    this.#reader.begin('close', early, 0, early.length)
+    // A client that has closed its side already will send nothing else.
+    this.#reader.begin(this.#ended ? early.length : 'close', early, 0, early.length)
   }
 
   enterConnect(host: string): void {

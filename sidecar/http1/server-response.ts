@@ -94,8 +94,9 @@ export class ServerResponse implements Responder, BodyWriterOwner {
     this.responded = true
     exchange.status = status
     exchange.firstByteAfter = this.#host.wheel.now() - exchange.startedAt
-    if (status === 101) {
-      this.#respondTunnel(headers, body)
+    // RFC 9110 section 9.3.6: what follows the success of a CONNECT is no message any more.
+    if (status === 101 || (status === 200 && exchange.method === 'CONNECT')) {
+      this.#respondTunnel(status, headers, body)
       return
     }
     const http11 = this.#head === null || this.#head.minor === 1
@@ -157,10 +158,11 @@ export class ServerResponse implements Responder, BodyWriterOwner {
     this.#owner.onWriteBlocked()
   }
 
-  #respondTunnel(headers: HeaderList, body: BodySource): void {
+  #respondTunnel(status: 101 | 200, headers: HeaderList, body: BodySource): void {
     this.tunnelling = true
     this.#owner.openTunnel()
-    const head = writeResponseHead(101, headers, 'none', { date: null, connection: 'upgrade', length: null })
+    const connection = status === 101 ? 'upgrade' : null
+    const head = writeResponseHead(status, headers, 'none', { date: null, connection, length: null })
     this.writer.begin(head, 'close')
     this.writer.pump(body)
   }

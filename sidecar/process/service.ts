@@ -17,6 +17,7 @@ import { HandshakeMetrics } from '../telemetry/handshake-metrics.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import { RepetitionLimit } from '../telemetry/repetition.ts'
+import { tunnelMetrics } from '../telemetry/tunnel-metrics.ts'
 import { type Every, systemLookup } from '../upstream/discovery/dns.ts'
 import { type Lookup, LookupQueue } from '../upstream/discovery/lookup-queue.ts'
 import { LiveState } from '../upstream/live-state.ts'
@@ -71,10 +72,7 @@ export class Service {
       registry: this.registry,
       wheel: this.wheel,
       buffers: this.buffers,
-      lookups: new LookupQueue(settings.lookup ?? systemLookup, {
-        wheel: this.wheel,
-        fault: error => this.fault(error),
-      }),
+      lookups: this.#lookups(settings, 2),
       every: settings.every ?? realEvery,
       random: settings.random ?? systemRandom,
       recorder: name => metrics.upstream(name),
@@ -90,6 +88,8 @@ export class Service {
       buffers: this.buffers,
       accessLog,
       log,
+      // With look-ups of their own: whatever an app asks for never holds up the names of upstreams.
+      tunnels: { lookups: this.#lookups(settings, 1), counters: tunnelMetrics(metrics) },
       active: 0,
       recordUnrouted: (method, status, seconds) => unrouted.record(method, status, seconds),
       recordError: (route, reason) => metrics.error(route, reason),
@@ -120,6 +120,16 @@ export class Service {
   stop(): void {
     this.wheel.stop()
     this.fine.stop()
+  }
+
+  /** @param threads of the pool that they may have, and as many more for those that hang */
+  #lookups(settings: ServiceSettings, threads: number): LookupQueue {
+    return new LookupQueue(settings.lookup ?? systemLookup, {
+      wheel: this.wheel,
+      slots: threads,
+      stuck: threads,
+      fault: error => this.fault(error),
+    })
   }
 
   /** A bug in a callback of the data path. Its connection is closed; the process goes on. */

@@ -6,13 +6,14 @@ import type { AccessLogPolicy } from '../telemetry/access-log.ts'
 import type { ProxyParts } from './parts.ts'
 
 /** What a tunnel keeps of its generation for its accounts. */
-const TUNNEL = new ContextKey<{ readonly route: Route; readonly log: AccessLogPolicy }>('tunnel')
+const TUNNEL = new ContextKey<{ readonly route: Route | null; readonly log: AccessLogPolicy }>('tunnel')
 
 /**
  * Gives a tunnel's generation back when its head is out: it may live for days, and must not hold every configuration
  * that it has seen.
+ * @param route null where the tunnel has none
  */
-export function releaseTunnel(exchange: Exchange, route: Route): void {
+export function releaseTunnel(exchange: Exchange, route: Route | null): void {
   const generation = exchange.lease
   if (!(generation instanceof Generation)) return
   exchange.set(TUNNEL, { route, log: generation.snapshot.logPolicy(exchange.listener) })

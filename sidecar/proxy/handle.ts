@@ -45,7 +45,7 @@ function receive(exchange: Exchange, snapshot: Snapshot, parts: ProxyParts): voi
     return
   }
   if (exchange.method === 'CONNECT') {
-    connect(exchange, entry)
+    connect(exchange, entry, parts)
     return
   }
   // 2. The route: the request is read, its listener chosen, its headers made ready for the upstream.

@@ -6,6 +6,7 @@ import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Holder } from '../snapshot/holder.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Log } from '../telemetry/process-log.ts'
+import type { Tunnels } from './tunnels.ts'
 
 /** What every request of a process shares. Made once, when the process starts. */
 export interface ProxyParts {
@@ -18,6 +19,7 @@ export interface ProxyParts {
   readonly buffers: ReadBuffers
   readonly accessLog: AccessLog
   readonly log: Log
+  readonly tunnels: Tunnels
   /** Exchanges that have begun and not ended. */
   active: number
   /** Counts an exchange of no route. */

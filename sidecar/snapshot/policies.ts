@@ -42,6 +42,12 @@ export interface RoutePolicies {
   readonly hsts: string | null
 }
 
+/** Plain tunnels to hosts that are no route. */
+export interface TunnelPolicy {
+  /** How long neither side may send a byte, in milliseconds; null: any time. */
+  readonly idle: number | null
+}
+
 /** Milliseconds; null: off. */
 export interface TimeoutPolicy {
   /** From the request's last byte to the response's head, tries and pauses included. */

@@ -6,7 +6,7 @@ import type { RouteTable } from '../routing/route-table.ts'
 import type { AccessLogPolicy } from '../telemetry/access-log.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { ListenerTls } from './listener-tls.ts'
-import type { Role } from './policies.ts'
+import type { Role, TunnelPolicy } from './policies.ts'
 import type { Route } from './route.ts'
 
 /** A listener as one snapshot sees it. `U` as for `Action`. */
@@ -18,6 +18,8 @@ export interface Listener<U = Upstream> {
   readonly table: RouteTable<Route<U>>
   /** Null: plain. All listeners of an address are one or the other. */
   readonly tls: ListenerTls | null
+  /** Outbound: what becomes of a CONNECT to a host that is no route; null: it is refused. */
+  readonly tunnel: TunnelPolicy | null
   /** Fills `exchange.upstreamHeaders`, the request id and the client's address; refuses what may not pass. */
   prepare(exchange: Exchange): ProxyError | null
   /** Whether an address may speak for others. */

@@ -91,6 +91,18 @@ const CASES: Readonly<Record<Reason, Producer | { readonly never: string }>> = {
     'OPTIONS /x HTTP/1.1\r\nhost: a\r\norigin: http://evil.example\r\naccess-control-request-method: PUT\r\n\r\n',
     { route: 'cors: { origins: ["https://shop.example"] }' },
   ),
+  tunnel_refused: async t => {
+    const proxy = await InProcess.start(`version: 1
+service: test
+listeners:
+  - { name: out, role: outbound, address: "127.0.0.1:0", tunnel: on, routes: [{ name: a, match: { host: a }, respond: {} }] }
+`)
+    t.after(() => proxy.stop())
+    return {
+      proxy,
+      response: await proxy.ask('CONNECT 169.254.169.254:80 HTTP/1.1\r\nhost: 169.254.169.254\r\n\r\n'),
+    }
+  },
   upgrade_refused: by('GET /x HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', {
     route: 'upgrade: off',
   }),
@@ -224,7 +236,7 @@ for (const [reason, produce] of Object.entries(CASES)) {
     const line = await proxy.accessLine(one => one.reason === reason)
     if (response !== null) assert.equal(line.status, status)
     assert.match(await proxy.metrics(), new RegExp(`reason="${reason}"`))
-    if (reason !== 'forbidden_host' && reason !== 'unknown_host') await proxy.serves()
+    if (!['forbidden_host', 'unknown_host', 'tunnel_refused'].includes(reason)) await proxy.serves()
   })
 }
 

@@ -147,6 +147,7 @@ function compileListener<U>(spec: ResolvedListener, table: RouteTable<Route<U>>)
     hosts: spec.hosts,
     table,
     tls: spec.tls,
+    tunnel: spec.tunnel ?? null,
     prepare: (exchange: Parameters<Listener['prepare']>[0]) => prepareUpstreamHeaders(exchange, plan),
     trusts: (address: string) => plan.trust.has(address),
   })

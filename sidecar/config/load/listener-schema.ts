@@ -104,6 +104,11 @@ export const listenerSchema = section(
     tls: option(listenerTls, 'opens TLS on every connection'),
     trustedProxies: option(list(trustedProxy), 'address ranges whose `x-forwarded-*` are believed', []),
     allowRemote: option(flag, 'lets an outbound listener listen on more than the loopback address', false),
+    tunnel: option(
+      flag,
+      'outbound: a CONNECT to a host without a route, or to port 443, is a plain tunnel that is not seen into',
+      false,
+    ),
     limits: option(limits, 'what a client may use'),
     connection: option(connection, 'clocks of client connections'),
     routes: option(list(routeSchema), 'its routes'),
@@ -114,7 +119,7 @@ export const listenerSchema = section(
     ...actionShape,
     ...policyShape,
   },
-  ['proxyProtocol', 'tunnel', ...LATER_ACTIONS, ...LATER_POLICIES],
+  ['proxyProtocol', ...LATER_ACTIONS, ...LATER_POLICIES],
 )
 /** A listener as it is written, after the schema has read it. */
 export type WrittenListener = z.infer<typeof listenerSchema>

@@ -5,7 +5,7 @@ import { checkLevel } from './check-level.ts'
 import { checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
-import type { PolicyLevel } from './resolve-policies.ts'
+import { type PolicyLevel, resolveIdle } from './resolve-policies.ts'
 import { resolveListenerTls } from './resolve-tls.ts'
 import { ACTION_KEYS, checkUpstream } from './resolve-action.ts'
 import { resolveRoute } from './resolve-route.ts'
@@ -75,6 +75,14 @@ export function resolveListener(
       'write 127.0.0.1, or say `allowRemote: on`',
     )
   }
+  if (written.tunnel === true && role !== 'outbound') {
+    resolution.fault(
+      [...path, 'tunnel'],
+      '`tunnel` is for outbound listeners: nobody else takes a CONNECT',
+      undefined,
+      'key',
+    )
+  }
   const limits = resolveLimits(written)
   if (limits.urlBytes > limits.headerBytes) {
     resolution.fault(
@@ -93,6 +101,7 @@ export function resolveListener(
     limits,
     connection: resolveConnection(written),
     tls,
+    ...(written.tunnel === true ? { tunnel: { idle: resolveIdle(inherited) } } : {}),
   }
   const hash = contentHash({ ...settings, routes: routes.map(route => route.hash) })
   return { ...settings, routes, hash, at: resolution.place(path) }

@@ -98,6 +98,17 @@ function builtIn(name: PolicyName, role: Role): string {
   return name === 'timeout' || name === 'upgrade' ? 'default' : 'none'
 }
 
+/** `timeout.idle` as it holds for what passes a listener without a route. */
+export function resolveIdle(levels: readonly PolicyLevel[]): number | null {
+  let merged: WrittenPolicies['timeout']
+  for (const { policies } of levels) {
+    const written = policies.timeout
+    if (written === undefined) continue
+    merged = isConfigMap(merged) && isConfigMap(written) ? { ...merged, ...written } : written
+  }
+  return resolveTimeout(merged).idle
+}
+
 function resolveSize(written: WrittenPolicies['requestSize'], role: Role): number | null {
   if (written === false) return null
   if (typeof written === 'number') return written
