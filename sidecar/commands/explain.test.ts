@@ -67,9 +67,9 @@ test('the text says request, route, policies with their places, decision and ups
     /^ {2}order +chosen: the most specific that matches$/m,
     /^ {2}web +no: host a\.example is not shop\.example$/m,
     /^ {2}old +no: path \/orders\/7 is not \/old or below$/m,
-    /^ {2}timeout +\{"total":5000,"idle":300000\}, from: listener \(\S+edge\.yaml:7\)$/m,
+    /^ {2}timeout +total 5s, idle 5m, from: listener \(\S+edge\.yaml:7\)$/m,
     /^ {2}retry +off, from: defaults \(\S+edge\.production\.yaml:1\)$/m,
-    /^ {2}requestSize +1048576, from: default of the role edge$/m,
+    /^ {2}requestSize +1MiB, from: default of the role edge$/m,
     /^decision +forwarded to the upstream app$/m,
     /^ {2}target +\/base\/v2\/7\?q$/m,
     /^ {2}host +a\.example$/m,
@@ -135,6 +135,104 @@ test('a redirect and the answer of a filter are decisions too', async () => {
     route: { name: 'api' },
     decision: { kind: 'answered', status: 204 },
   })
+})
+
+const RESILIENT = `version: 1
+service: shop
+listeners:
+  - name: public
+    role: edge
+    address: ":8000"
+    retry: { count: 2, budget: { percent: 10, min: 1 } }
+    routes:
+      - name: users
+        match: { path: "/users/{id}" }
+        split: { by: [{ header: x-tenant }, address], to: { users: 95, next: 5 }, pin: { cookie: side } }
+        fallback: users
+      - name: drawn
+        match: { path: /drawn }
+        split: { by: { header: x-tenant }, to: { users: 1, next: 3 } }
+      - name: orders
+        match: { path: /orders }
+        upstream: carts
+        timeout: { total: 2s, perTry: 500ms, header: x-timeout-ms }
+        retry: { hedge: { after: 100ms }, statuses: 503 }
+        mirror: { upstream: next, percent: 10 }
+        fault: { delay: 200ms, status: 503, percent: 50, header: { authorization: secret } }
+        affinity: { cookie: og, maxAge: 1h }
+        fallback: { respond: { status: 200, headers: { x-api-key: secret }, body: [] } }
+upstreams:
+  users: { url: "http://users:8080", outlierDetection: off, healthCheck: { tcp: on } }
+  next: { url: "http://next:8080", circuitBreaker: { failureRatio: 0.25, scope: endpoint } }
+  carts:
+    endpoints: [{ address: "carts-1:80", zone: a, priority: 1, weight: 2 }, "carts-2:80"]
+    loadBalance: { policy: maglev, by: [{ cookie: session }, consumer], zone: a, slowStart: 30s, panicPercent: off }
+    healthCheck: { path: /healthz, statuses: [200, 204], interval: 5s }
+    outlierDetection: { successRate: on, latency: on, consecutiveErrors: off }
+    circuitBreaker: on
+    limits: { inFlight: 100, connections: 50, retries: 5, adaptive: { min: 4 } }
+`
+const resilient = join(folder, 'resilient.yaml')
+writeFileSync(resilient, RESILIENT)
+
+test('policies and settings of resilience are said in words, without secrets', async () => {
+  const { code, stdout } = await run(
+    '-c',
+    resilient,
+    'GET',
+    'http://a/orders',
+    '-H',
+    'cookie: session=hidden',
+  )
+  assert.equal(code, 0)
+  for (const line of [
+    /^ {2}timeout +total 2s, per try 500ms, idle 5m, shortened by x-timeout-ms, from: route/m,
+    /^ {2}retry +up to 2: what was never processed; GET, HEAD, OPTIONS, PUT, DELETE after 503 or no answer; pause up to 25ms, then 250ms; budget 10%, at least 1; body up to 64KiB; a second try beside the first after 100ms, from: listener \(\S+:7\) \+ route \(\S+:20\)$/m,
+    /^ {2}mirror +10% to next, from/m,
+    /^ {2}fault +50%: wait 200ms, then answer 503, only with authorization: \*\*\*, from/m,
+    /^ {2}affinity +cookie og, for 1h, from/m,
+    /^ {2}fallback +answer 200, from/m,
+    /^decision +forwarded to the upstream carts$/m,
+    /^ {2}served by carts-1:80 \(weight 2, zone a, priority 1\), carts-2:80 \(maglev\)$/m,
+    /^ {2}hashed +cookie session$/m,
+    /^ {2}balanced +maglev by cookie session, consumer; zone a first; slow start 30s; no panic$/m,
+    /^ {2}checked +GET \/healthz for 200, 204 every 5s, 1s at most; unhealthy after 3, healthy after 2$/m,
+    /^ {2}ejection +success 1\.9 deviations below the others or 3 times the median latency; for 30s each time, at most 5m and 10% of the endpoints$/m,
+    /^ {2}breaker +5 failures in a row; open for 30s, then 1 probe$/m,
+    /^ {2}limits +100 in flight, 256 waiting, 50 connections, 5 retries, adaptive from 4$/m,
+  ])
+    assert.match(stdout, line)
+  const json = await run('-c', resilient, '--format', 'json', 'GET', 'http://a/orders')
+  assert.doesNotMatch(json.stdout, /secret|hidden/)
+  assert.match(json.stdout, /"hashed": "consumer 127\.0\.0\.1"/)
+})
+
+test('a split says which side and why', async () => {
+  for (const [path, cookie, text] of [
+    ['/users/1', 'side=next', /^decision +forwarded to the upstream next: the side that cookie side names$/m],
+    [
+      '/users/1',
+      'side=none',
+      /^decision +forwarded to the upstream \w+: (95|5)% of the split, by address 127\.0\.0\.1$/m,
+    ],
+    [
+      '/drawn',
+      'a=b',
+      /^decision +forwarded to the upstream \w+: (25|75)% of the split, drawn: the request has no header x-tenant$/m,
+    ],
+  ] as const) {
+    const { stdout } = await run('-c', resilient, 'GET', `http://a${path}`, '-H', `cookie: ${cookie}`)
+    assert.match(stdout, text)
+  }
+  const named = await run('-c', resilient, 'GET', 'http://a/users/1', '-H', 'cookie: side=next')
+  assert.match(
+    named.stdout,
+    /^ {2}breaker +25% failures of 20 requests or more in 10s; open for 30s, then 1 probe; each endpoint its own$/m,
+  )
+  const other = await run('-c', resilient, 'GET', 'http://a/users/1', '-H', 'cookie: side=users')
+  assert.match(other.stdout, /^ {2}checked +a connection every 10s, 1s at most/m)
+  assert.match(other.stdout, /^ {2}ejection +off$/m)
+  assert.match(other.stdout, /^ {2}fallback +the upstream users, from/m)
 })
 
 test('where several addresses serve the host, the listener has to be named', async () => {

@@ -3,17 +3,23 @@ import type { CanonicalRequest } from '../exchange/canonical-request.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { fromWire, type HeaderList } from '../exchange/headers.ts'
 import { explainLookup, type RouteExplanation } from '../routing/explain-lookup.ts'
-import type { RoutePolicies } from '../snapshot/policies.ts'
+import type { FaultPolicy, RoutePolicies } from '../snapshot/policies.ts'
 import type { Entry } from '../snapshot/snapshot.ts'
 import { isSecretField, REDACTED } from '../telemetry/redaction.ts'
 import { addressLabel } from '../upstream/endpoint.ts'
+import type { UpstreamSpec } from '../upstream/upstream-spec.ts'
 import type { Decision, Judgement, UnopenedUpstream } from './judge.ts'
+import { keySourcesText, sideText, usedKeyText } from './key-text.ts'
+import { policyText } from './policy-text.ts'
+import { upstreamSettings } from './upstream-text.ts'
 
 /** A policy that applies to a route, and where it was written. */
 export interface ExplainedPolicy {
   readonly name: string
   /** Durations in milliseconds, sizes in bytes; null: off or none. */
   readonly value: unknown
+  /** In words, for people. */
+  readonly text: string
   readonly from: string
 }
 
@@ -58,7 +64,11 @@ export interface ExplainedUpstream {
   /** Without those of the connection. A request id is another one each time. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly loadBalance: string
+  /** What its balancer hashes of this request; null where it hashes nothing. */
+  readonly hashed: string | null
   readonly endpoints: readonly string[]
+  /** How it is balanced, checked, protected and limited, in words. */
+  readonly settings: readonly (readonly [label: string, text: string])[]
 }
 
 /** Puts a judgement in words. */
@@ -82,7 +92,7 @@ export function explanation(
     routes: asked?.routes ?? [],
     omitted: asked?.omitted ?? 0,
     policies: resolved === null ? [] : policiesOf(resolved),
-    decision: inWords(decision, resolved?.name ?? ''),
+    decision: inWords(decision, resolved, exchange),
     upstream: exchange === null ? null : upstreamOf(config, exchange, decision),
   }
 }
@@ -93,12 +103,33 @@ function lookedUp(entry: Entry<UnopenedUpstream>, listener: ResolvedListener, ex
   return explainLookup(compiled.table, exchange.request, exchange.headers)
 }
 
-function policiesOf(route: ResolvedRoute): ExplainedPolicy[] {
-  return Object.entries(route.policies).map(([name, value]: [string, unknown]) => ({
+function policiesOf({ policies, from }: ResolvedRoute): ExplainedPolicy[] {
+  const shown: Readonly<Record<string, unknown>> = {
+    ...policies,
+    headers: withoutSecrets(policies.headers),
+    fault: policies.fault && { ...policies.fault, header: hiddenCondition(policies.fault.header) },
+    fallback:
+      policies.fallback?.kind === 'respond'
+        ? {
+            ...policies.fallback,
+            headers: Object.fromEntries(
+              Object.entries(policies.fallback.headers).map(([name, value]) => hide(name, value)),
+            ),
+          }
+        : policies.fallback,
+  }
+  // That one is not a policy that anybody writes: the listener's TLS brings it.
+  const written = Object.entries(shown).filter(([name, value]) => name !== 'hsts' || value !== null)
+  return written.map(([name, value]) => ({
     name,
-    value: name === 'headers' ? withoutSecrets(route.policies.headers) : value,
-    from: route.from[name] ?? 'default',
+    value,
+    text: policyText(policies, name) ?? (value === null ? 'off' : JSON.stringify(value)),
+    from: from[name] ?? (name === 'hsts' ? 'tls of the listener' : 'default'),
   }))
+}
+
+function hiddenCondition(header: FaultPolicy['header']): FaultPolicy['header'] {
+  return header?.value == null ? header : { name: header.name, value: hide(header.name, header.value)[1] }
 }
 
 function withoutSecrets(policy: RoutePolicies['headers']): unknown {
@@ -116,7 +147,11 @@ function hide(name: string, value: string): [name: string, value: string] {
   return [name, isSecretField(name) ? REDACTED : value]
 }
 
-function inWords(decision: Decision, route: string): ExplainedDecision {
+function inWords(
+  decision: Decision,
+  route: ResolvedRoute | null,
+  exchange: Exchange | null,
+): ExplainedDecision {
   const { kind } = decision
   switch (decision.kind) {
     case 'refused': {
@@ -133,14 +168,18 @@ function inWords(decision: Decision, route: string): ExplainedDecision {
         kind,
         status: decision.status,
         reason: '',
-        text: `the route ${route} answers ${decision.status}`,
+        text: `the route ${route?.name ?? ''} answers ${decision.status}`,
       }
     case 'redirect': {
       const { status, location } = decision
       return { kind, status, reason: '', text: `redirected with ${status} to ${location}` }
     }
-    case 'upstream':
-      return { kind, status: null, reason: '', text: `forwarded to the upstream ${decision.upstream.name}` }
+    case 'upstream': {
+      const { name } = decision.upstream
+      const split = route?.action.kind === 'split' && exchange !== null ? route.action : null
+      const side = split === null || exchange === null ? '' : `: ${sideText(split, name, exchange)}`
+      return { kind, status: null, reason: '', text: `forwarded to the upstream ${name}${side}` }
+    }
   }
 }
 
@@ -160,11 +199,25 @@ function upstreamOf(
     upgrade: exchange.tunnel,
     headers: pairsOf(exchange.upstreamHeaders),
     loadBalance: upstream.loadBalance.policy,
-    endpoints: upstream.endpoints.map(({ address, weight }) => {
-      const label = addressLabel(address)
-      return weight === 1 ? label : `${label} (weight ${weight})`
-    }),
+    hashed: hashedText(upstream, exchange),
+    endpoints: upstream.endpoints.map(endpointText),
+    settings: upstreamSettings(upstream),
   }
+}
+
+function hashedText({ loadBalance }: UpstreamSpec, exchange: Exchange): string | null {
+  if (loadBalance.by.length === 0) return null
+  const none = `nothing: the request has no ${keySourcesText(loadBalance.by)}`
+  return usedKeyText(loadBalance.by, exchange) ?? none
+}
+
+function endpointText({ address, weight, zone, priority }: UpstreamSpec['endpoints'][number]): string {
+  const more: string[] = []
+  if (weight !== 1) more.push(`weight ${weight}`)
+  if (zone !== '') more.push(`zone ${zone}`)
+  if (priority !== 0) more.push(`priority ${priority}`)
+  const label = addressLabel(address)
+  return more.length === 0 ? label : `${label} (${more.join(', ')})`
 }
 
 function pairsOf(headers: HeaderList): [name: string, value: string][] {
@@ -203,10 +256,8 @@ export function formatExplanation(explained: Explanation): string {
   if (explained.omitted > 0) lines.push(`  and ${explained.omitted} more`)
   if (explained.policies.length > 0) say('policies', '')
   const longest = widest(explained.policies.map(one => one.name))
-  for (const { name, value, from } of explained.policies) {
-    const shown = value === null ? 'off' : JSON.stringify(value)
-    lines.push(`  ${name.padEnd(longest)}  ${shown}, from: ${from}`)
-  }
+  for (const { name, text, from } of explained.policies)
+    lines.push(`  ${name.padEnd(longest)}  ${text}, from: ${from}`)
   say('decision', decision.text)
   if (upstream !== null) {
     say('upstream', `${upstream.name} (${upstream.at})`)
@@ -214,6 +265,8 @@ export function formatExplanation(explained: Explanation): string {
     say('  host', upstream.host)
     if (upstream.upgrade !== null) say('  upgrade', upstream.upgrade)
     say('  served by', `${upstream.endpoints.join(', ')} (${upstream.loadBalance})`)
+    if (upstream.hashed !== null) say('  hashed', upstream.hashed)
+    for (const [label, text] of upstream.settings) say(`  ${label}`, text)
     for (const [name, value] of upstream.headers) say('  header', `${name}: ${value}`)
   }
   // What stands in a request or a file must not steer the terminal that shows it.

@@ -1,0 +1,75 @@
+import type {
+  FallbackPolicy,
+  FaultPolicy,
+  RetryPolicy,
+  RoutePolicies,
+  TimeoutPolicy,
+} from '../snapshot/policies.ts'
+import { isSecretField, REDACTED } from '../telemetry/redaction.ts'
+import { bytesText, durationText } from './quantity-text.ts'
+
+type Texts = { readonly [P in keyof RoutePolicies]?: (policy: NonNullable<RoutePolicies[P]>) => string }
+
+const TEXTS: Texts = {
+  timeout: timeoutText,
+  retry: retryText,
+  requestSize: bytesText,
+  upgrade: ({ protocols }) => (protocols.length === 0 ? 'off' : protocols.join(', ')),
+  mirror: ({ upstream, percent }) => `${percent}% to ${upstream}`,
+  fault: faultText,
+  affinity: ({ cookie, maxAge }) =>
+    `cookie ${cookie}, ${maxAge === null ? "for the browser's session" : `for ${durationText(maxAge * 1000)}`}`,
+  fallback: fallbackText,
+}
+
+/** A policy in words, for people; null where it is off or has no words of its own. */
+export function policyText(policies: RoutePolicies, name: string): string | null {
+  if (!Object.hasOwn(TEXTS, name)) return null
+  // The table holds for each name a function of that policy, which the type of a lookup by text cannot say.
+  const text = TEXTS[name as keyof Texts] as ((policy: unknown) => string) | undefined
+  const policy = policies[name as keyof RoutePolicies]
+  return text === undefined || policy === null ? null : text(policy)
+}
+
+function timeoutText(policy: TimeoutPolicy): string {
+  const parts: string[] = []
+  const add = (what: string, ms: number | null): void => {
+    if (ms !== null) parts.push(`${what} ${durationText(ms)}`)
+  }
+  add('total', policy.total)
+  add('per try', policy.perTry)
+  add('first byte', policy.firstByte)
+  add('idle', policy.idle)
+  add('stream', policy.stream)
+  if (policy.header !== null) parts.push(`shortened by ${policy.header}`)
+  return parts.length === 0 ? 'off' : parts.join(', ')
+}
+
+function retryText({ count, statuses, methods, backoff, budget, replay, hedge }: RetryPolicy): string {
+  const more =
+    statuses.length === 0 ? '' : `; ${methods.join(', ')} after ${statuses.join(', ')} or no answer`
+  const parts = [
+    `up to ${count}: what was never processed${more}`,
+    `pause up to ${durationText(backoff.from)}, then ${durationText(backoff.to)}`,
+    `budget ${budget.percent}%, at least ${budget.min}`,
+    `body up to ${bytesText(replay)}`,
+  ]
+  if (hedge !== null) parts.push(`a second try beside the first after ${durationText(hedge.after)}`)
+  return parts.join('; ')
+}
+
+function faultText({ percent, delay, respond, header }: FaultPolicy): string {
+  const parts: string[] = []
+  if (delay !== null) parts.push(`wait ${durationText(delay)}`)
+  if (respond !== null) parts.push(respond === 'abort' ? 'close the connection' : `answer ${respond}`)
+  return `${percent}%: ${parts.join(', then ')}${header === null ? '' : `, only with ${conditionText(header)}`}`
+}
+
+function conditionText({ name, value }: NonNullable<FaultPolicy['header']>): string {
+  if (value === null) return name
+  return `${name}: ${isSecretField(name) ? REDACTED : value}`
+}
+
+function fallbackText(policy: FallbackPolicy): string {
+  return policy.kind === 'upstream' ? `the upstream ${policy.upstream}` : `answer ${policy.status}`
+}
