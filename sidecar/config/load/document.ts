@@ -1,10 +1,11 @@
-import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
-import type { Alias, Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import type { ConfigError } from '../config-error.ts'
 import { faultAt } from './fault.ts'
 import { putKey } from './merge.ts'
+import type { AliasNode, ListNode, MapNode, Node, PairNode, ScalarNode } from './nodes.ts'
 import type { ConfigMap, Container, Origins, SourceFile } from './origin.ts'
+import { parsePlainYaml } from './plain-yaml.ts'
 import { aliasFault, syntaxFaults, tagFault } from './syntax-fault.ts'
+import { parseWholeYaml } from './whole-yaml.ts'
 
 /** Limits of one file, against what is small to write and large to read. */
 export const DOCUMENT_LIMITS = { bytes: 16 * 1024 * 1024, aliases: 100, depth: 64, expanded: 100_000 }
@@ -21,32 +22,9 @@ export function readDocument(file: SourceFile, origins: Origins, errors: ConfigE
     return null
   }
   const before = errors.length
-  let contents: unknown
-  try {
-    const document = parseDocument(file.text, {
-      version: '1.2',
-      schema: 'core',
-      merge: true,
-      // Ours below costs no comparison of each key with each other.
-      uniqueKeys: false,
-      prettyErrors: false,
-      keepSourceTokens: false,
-      // `silent` would leave out that there is a second document.
-      logLevel: 'error',
-    })
-    errors.push(...syntaxFaults(file, document.errors))
-    contents = document.contents
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    errors.push({
-      file: file.name,
-      line: 0,
-      column: 0,
-      message: 'the document is nested too deeply to be read',
-    })
-  }
+  const contents = parse(file, errors)
   if (errors.length > before) return null
-  if (contents === null || contents === undefined) {
+  if (contents === null) {
     errors.push({ file: file.name, line: 0, column: 0, message: 'the file is empty' })
     return null
   }
@@ -60,6 +38,23 @@ export function readDocument(file: SourceFile, origins: Origins, errors: ConfigE
   }
   // Neither text, number, list nor null is left.
   return value as ConfigMap
+}
+
+/** Most configurations need a small part of YAML, which is read ten times as fast; the rest, and every error, is `yaml`'s. */
+function parse(file: SourceFile, errors: ConfigError[]): Node | null {
+  const plain = parsePlainYaml(file.text, DOCUMENT_LIMITS.depth)
+  if (plain !== null) return plain
+  try {
+    // One level more than allowed, so that what is below is seen to be there.
+    const { content, problems } = parseWholeYaml(file.text, DOCUMENT_LIMITS.depth + 1)
+    errors.push(...syntaxFaults(file, problems))
+    return content
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    const message = 'the document is nested too deeply to be read'
+    errors.push({ file: file.name, line: 0, column: 0, message })
+    return null
+  }
 }
 
 /** Turns nodes into values, in document order, so that an alias finds the anchor written last before it. */
@@ -79,42 +74,45 @@ class Reader {
     this.#errors = errors
   }
 
-  read(node: unknown): unknown {
+  read(node: Node): unknown {
     return this.#value(node, 1)
   }
 
   #fault(node: Node | null, message: string, suggestion?: string): void {
-    this.#errors.push(faultAt({ file: this.#file, offset: node?.range?.[0] ?? 0 }, message, { suggestion }))
+    this.#errors.push(faultAt({ file: this.#file, offset: node?.offset ?? 0 }, message, { suggestion }))
   }
 
-  #value(node: unknown, depth: number): unknown {
+  #value(node: Node | null, depth: number): unknown {
     this.#size++
-    if (isAlias(node)) return this.#alias(node)
-    if (isScalar(node)) return this.#anchored(node, () => this.#scalar(node))
-    if (!isMap(node) && !isSeq(node)) return null
+    if (node === null) return null
+    if (node.kind === 'alias') return this.#alias(node)
+    if (node.kind === 'scalar') return node.anchor === null ? this.#scalar(node) : this.#anchored(node, depth)
     if (depth > DOCUMENT_LIMITS.depth) {
       if (!this.#tooDeep) this.#fault(node, `nested deeper than ${DOCUMENT_LIMITS.depth} levels`)
       this.#tooDeep = true
       return null
     }
-    if (node.tag !== undefined) this.#errors.push(tagFault(this.#file, node))
-    return this.#anchored(node, () => (isMap(node) ? this.#map(node, depth) : this.#list(node, depth)))
+    if (node.tagged) this.#errors.push(tagFault(this.#file, node.offset))
+    return node.anchor === null ? this.#content(node, depth) : this.#anchored(node, depth)
   }
 
-  #anchored(node: Scalar | YAMLMap | YAMLSeq, read: () => unknown): unknown {
-    const name = node.anchor
-    if (name === undefined) return read()
+  #content(node: ScalarNode | MapNode | ListNode, depth: number): unknown {
+    if (node.kind === 'scalar') return this.#scalar(node)
+    return node.kind === 'map' ? this.#map(node, depth) : this.#list(node, depth)
+  }
+
+  #anchored(node: ScalarNode | MapNode | ListNode, depth: number): unknown {
     const anchor = { value: null as unknown, size: 0, open: true }
-    this.#anchors.set(name, anchor)
+    this.#anchors.set(node.anchor ?? '', anchor)
     const before = this.#size
-    anchor.value = read()
+    anchor.value = this.#content(node, depth)
     anchor.size = this.#size - before + 1
     anchor.open = false
     return anchor.value
   }
 
-  #alias(node: Alias): unknown {
-    const anchor = this.#anchors.get(node.source)
+  #alias(node: AliasNode): unknown {
+    const anchor = this.#anchors.get(node.name)
     if (anchor === undefined || anchor.open) {
       this.#errors.push(aliasFault(this.#file, node, this.#anchors.keys(), anchor !== undefined))
       return null
@@ -132,41 +130,37 @@ class Reader {
     return anchor.value
   }
 
-  #scalar(node: Scalar): unknown {
-    if (node.tag !== undefined) this.#errors.push(tagFault(this.#file, node))
-    const value = node.value
-    if (node.type === 'PLAIN') {
-      if (value === 'on') return true
-      if (value === 'off') return false
+  #scalar(node: ScalarNode): unknown {
+    if (node.tagged) this.#errors.push(tagFault(this.#file, node.offset))
+    if (node.plain) {
+      if (node.value === 'on') return true
+      if (node.value === 'off') return false
     }
-    if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'number') return value
-    if (typeof value === 'symbol') return value.description ?? ''
-    return null
+    return node.value
   }
 
-  #list(node: YAMLSeq, depth: number): unknown[] {
+  #list(node: ListNode, depth: number): unknown[] {
     const list = node.items.map(item => this.#value(item, depth + 1))
     this.#origins.read(list, this.#file, node)
     return list
   }
 
-  #map(node: YAMLMap, depth: number): ConfigMap {
+  #map(node: MapNode, depth: number): ConfigMap {
     const map: ConfigMap = {}
     this.#origins.read(map, this.#file, node)
     const sources: Container[] = []
     const seen = new Set<string>()
-    for (const pair of node.items) {
+    for (const pair of node.pairs) {
       const key = this.#key(pair)
       if (key === null) continue
       const value = this.#value(pair.value, depth + 1)
-      if (key === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') {
+      if (key === '<<' && pair.key?.kind === 'scalar' && pair.key.plain) {
         // An alias that names nothing has its own error.
-        if (value !== null || !isAlias(pair.value)) this.#merge(pair, value, sources)
+        if (value !== null || pair.value?.kind !== 'alias') this.#merge(pair, value, sources)
         continue
       }
       if (seen.has(key)) {
-        // Every key of a pair that has a name is a node.
-        this.#fault(pair.key as Node, `the key \`${key}\` stands twice in this map`)
+        this.#fault(pair.key, `the key \`${key}\` stands twice in this map`)
         continue
       }
       seen.add(key)
@@ -176,29 +170,27 @@ class Reader {
     for (const source of sources) {
       for (const [key, value] of Object.entries(source)) if (!Object.hasOwn(map, key)) putKey(map, key, value)
     }
-    this.#origins.mergedIn(map, sources)
+    if (sources.length > 0) this.#origins.mergedIn(map, sources)
     return map
   }
 
-  #key(pair: Pair): string | null {
-    const key = pair.key
-    if (isAlias(key)) {
+  #key({ key }: PairNode): string | null {
+    if (key?.kind === 'alias') {
       this.#errors.push(aliasFault(this.#file, key, this.#anchors.keys(), false))
       return null
     }
-    if (!isScalar(key)) {
+    if (key?.kind !== 'scalar') {
       this.#fault(
-        isMap(key) || isSeq(key) ? key : null,
+        key,
         'a key has to be text, not a map or a list',
         'a value that begins with `{` or `[` is quoted: "{id}"',
       )
       return null
     }
-    if (key.tag !== undefined) this.#errors.push(tagFault(this.#file, key))
-    if (key.anchor !== undefined) this.#anchors.set(key.anchor, { value: key.value, size: 1, open: false })
+    if (key.tagged) this.#errors.push(tagFault(this.#file, key.offset))
+    if (key.anchor !== null) this.#anchors.set(key.anchor, { value: key.value, size: 1, open: false })
     if (typeof key.value === 'string') return key.value
-    if (typeof key.value === 'symbol') return '<<'
-    const written = key.source ?? String(key.value)
+    const written = key.written ?? String(key.value)
     this.#fault(
       key,
       `a key has to be text, and ${written === '' ? 'this is empty' : `\`${written}\` is not`}`,
@@ -207,15 +199,11 @@ class Reader {
     return null
   }
 
-  #merge(pair: Pair, value: unknown, sources: Container[]): void {
+  #merge(pair: PairNode, value: unknown, sources: Container[]): void {
     const list = Array.isArray(value) ? value : [value]
     for (const one of list) {
       if (typeof one === 'object' && one !== null && !Array.isArray(one)) sources.push(one as ConfigMap)
-      else
-        this.#fault(
-          isScalar(pair.key) ? pair.key : null,
-          '`<<` takes a map or a list of maps, usually an alias: `<<: *name`',
-        )
+      else this.#fault(pair.key, '`<<` takes a map or a list of maps, usually an alias: `<<: *name`')
     }
   }
 }

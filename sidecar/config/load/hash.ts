@@ -1,9 +1,18 @@
 import { hash } from 'node:crypto'
 
+/** The texts of values that stand in many others, by the value. */
+const known = new WeakMap<object, string>()
+
+/** Says that a value never changes and will be hashed in many others. */
+export function rememberText(value: object): void {
+  known.set(value, canonicalJson(value))
+}
+
 /** JSON with the keys of every map in order, so that equal values have equal text. Keys that hold undefined are left out. */
 export function canonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  let text = ''
+  let text = known.get(value) ?? ''
+  if (text !== '') return text
   if (Array.isArray(value)) {
     for (const one of value) text += `${text === '' ? '' : ','}${canonicalJson(one)}`
     return `[${text}]`

@@ -1,6 +1,5 @@
-import { isMap, isScalar, isSeq } from 'yaml'
-import type { Node, Pair, YAMLMap, YAMLSeq } from 'yaml'
 import type { SourcePlace } from '../resolved.ts'
+import type { ListNode, MapNode, Node, PairNode } from './nodes.ts'
 
 /** A map or a list of configuration values. */
 export type ConfigMap = Record<string, unknown>
@@ -51,7 +50,7 @@ type Origin =
   | {
       readonly kind: 'node'
       readonly file: SourceFile
-      readonly node: YAMLMap | YAMLSeq
+      readonly node: MapNode | ListNode
       merged: Container[]
     }
   /** Laid over each other, the uppermost last. */
@@ -73,9 +72,9 @@ export interface Spot {
  */
 export class Origins {
   readonly #of = new WeakMap<Container, Origin>()
-  readonly #keys = new WeakMap<YAMLMap, Map<string, Pair>>()
+  readonly #keys = new WeakMap<MapNode, Map<string, PairNode>>()
 
-  read(value: Container, file: SourceFile, node: YAMLMap | YAMLSeq): void {
+  read(value: Container, file: SourceFile, node: MapNode | ListNode): void {
     this.#of.set(value, { kind: 'node', file, node, merged: [] })
   }
   mergedIn(value: Container, sources: readonly Container[]): void {
@@ -122,7 +121,7 @@ export class Origins {
       case undefined:
         return undefined
       case 'node':
-        return { file: origin.file, offset: origin.node.range?.[0] ?? 0 }
+        return { file: origin.file, offset: origin.node.offset }
       case 'layers': {
         const first = origin.layers[0]
         return first && this.self(first)
@@ -164,7 +163,7 @@ export class Origins {
     what: 'key' | 'value',
   ): Spot | undefined {
     const { file, node } = origin
-    if (isSeq(node)) return spot(file, node.items[Number(key)])
+    if (node.kind === 'list') return spot(file, node.items[Number(key)])
     const pair = this.#pair(node, String(key))
     if (pair !== undefined) {
       const value = what === 'value' ? spot(file, pair.value) : undefined
@@ -176,22 +175,22 @@ export class Origins {
     return undefined
   }
 
-  #pair(node: YAMLMap, key: string): Pair | undefined {
-    if (!isMap(node)) return undefined
-    if (node.items.length <= 16)
-      return node.items.find(pair => isScalar(pair.key) && String(pair.key.value) === key)
+  #pair(node: MapNode, key: string): PairNode | undefined {
+    if (node.pairs.length <= 16) return node.pairs.find(pair => keyOf(pair) === key)
     let keys = this.#keys.get(node)
     if (keys === undefined) {
       keys = new Map()
-      for (const pair of node.items) if (isScalar(pair.key)) keys.set(String(pair.key.value), pair)
+      for (const pair of node.pairs) keys.set(keyOf(pair), pair)
       this.#keys.set(node, keys)
     }
     return keys.get(key)
   }
 }
 
-function spot(file: SourceFile, node: unknown): Spot | undefined {
-  // Whatever stands in a pair or a list is a node or null.
-  const range = (node as Node | null | undefined)?.range
-  return range ? { file, offset: range[0] } : undefined
+function keyOf({ key }: PairNode): string {
+  return key?.kind === 'scalar' ? String(key.value) : ''
+}
+
+function spot(file: SourceFile, node: Node | null | undefined): Spot | undefined {
+  return node ? { file, offset: node.offset } : undefined
 }

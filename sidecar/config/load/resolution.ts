@@ -1,6 +1,7 @@
 import type { ConfigError } from '../config-error.ts'
 import type { SourcePlace } from '../resolved.ts'
 import { faultAt, pathText } from './fault.ts'
+import { rememberText } from './hash.ts'
 import type { ConfigMap, Origins } from './origin.ts'
 
 /** The keys and indexes that lead to a value. */
@@ -20,6 +21,7 @@ export class Resolution {
   /** True: the schema refused a part, so what two places say is not compared: one of them may be missing. */
   readonly partial: boolean
   readonly #origins: Origins
+  readonly #shared = new Map<string, object>()
   readonly #reported = new Set<string>()
   constructor(
     root: ConfigMap,
@@ -47,6 +49,17 @@ export class Resolution {
   place(path: ConfigPath, what: 'key' | 'value' = 'value'): SourcePlace {
     const spot = this.#origins.find(this.root, path, what)
     return spot === undefined ? { file: '', line: 0, column: 0 } : spot.file.place(spot.offset)
+  }
+
+  /** One object for all equal values of plain data: most routes have the policies of their neighbours. */
+  shared<T extends object>(value: T): T {
+    const text = JSON.stringify(value)
+    const first = this.#shared.get(text)
+    // Equal text is equal data of equal keys.
+    if (first !== undefined) return first as T
+    this.#shared.set(text, value)
+    rememberText(value)
+    return value
   }
 
   /** `edge.yaml:12`. */

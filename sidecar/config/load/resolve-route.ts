@@ -44,12 +44,12 @@ export function resolveRoute(
       'key',
     )
   }
-  const policies = {
+  const policies = resolution.shared({
     ...withoutUnusable(merged, { action, path, levels, from, resolution }),
     hsts: surroundings.hsts,
-  }
+  })
   const content = { name: written.name, match, action, policies }
-  return { ...content, hash: contentHash(content), at: resolution.place(path), from }
+  return { ...content, hash: contentHash(content), at: resolution.place(path), from: resolution.shared(from) }
 }
 
 /** Policies that do something only on the way to an upstream. */

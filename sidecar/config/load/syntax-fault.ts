@@ -1,6 +1,7 @@
-import type { Alias, Node, YAMLParseError } from 'yaml'
+import type { YAMLParseError } from 'yaml'
 import type { ConfigError } from '../config-error.ts'
 import { faultAt } from './fault.ts'
+import type { AliasNode } from './nodes.ts'
 import type { SourceFile } from './origin.ts'
 import { didYouMean } from './suggestion.ts'
 
@@ -56,10 +57,9 @@ function knownFault(file: SourceFile, problem: YAMLParseError): ConfigError | nu
 
 const TAG_MESSAGE = 'tags (`!name`) are not used here; a value that begins with ! is quoted'
 
-/** A tag on a value: it would replace the value by something else, or by nothing. */
-export function tagFault(file: SourceFile, node: Node): ConfigError {
+/** A tag on the value that begins at `end`: it would replace the value by something else, or by nothing. */
+export function tagFault(file: SourceFile, end: number): ConfigError {
   // The tag stands before the value, so it is looked for backwards from there.
-  const end = node.range?.[0] ?? 0
   let bang = file.text.lastIndexOf('!', Math.max(0, end - 1))
   while (bang > 0 && file.text[bang - 1] === '!') bang--
   const own = file.text.lastIndexOf('\n', end) < bang || file.text.slice(bang, end).trim().length > 0
@@ -85,18 +85,15 @@ function quoteRest(line: string, column: number): string | undefined {
 /** An alias that names nothing, which is mostly a `*` that should be quoted. */
 export function aliasFault(
   file: SourceFile,
-  node: Alias,
+  node: AliasNode,
   anchors: Iterable<string>,
   open: boolean,
 ): ConfigError {
-  const offset = node.range?.[0] ?? 0
-  if (open)
-    return faultAt({ file, offset }, `the alias \`*${node.source}\` stands inside of what it stands for`)
-  const pattern = node.source === '' || /^[./]/.test(node.source)
-  const suggestion = pattern
-    ? `a value that begins with * is quoted: "*${node.source}"`
-    : didYouMean(node.source, anchors)
-  return faultAt({ file, offset }, `no anchor \`&${node.source}\` stands before this alias`, { suggestion })
+  const { offset, name } = node
+  if (open) return faultAt({ file, offset }, `the alias \`*${name}\` stands inside of what it stands for`)
+  const pattern = name === '' || /^[./]/.test(name)
+  const suggestion = pattern ? `a value that begins with * is quoted: "*${name}"` : didYouMean(name, anchors)
+  return faultAt({ file, offset }, `no anchor \`&${name}\` stands before this alias`, { suggestion })
 }
 
 /** A line with a flow map in which a plain value holds a brace: where the value begins, and the line with it quoted. */
