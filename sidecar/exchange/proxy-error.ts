@@ -33,6 +33,11 @@ export const REASONS = {
   method_unknown: { status: 501, side: 'downstream', title: 'The method is not known' },
   unknown_host: { status: 502, side: 'downstream', title: 'No route is known for that host' },
   upstream_connect_failed: { status: 502, side: 'upstream', title: 'The upstream could not be reached' },
+  upstream_tls_failed: {
+    status: 502,
+    side: 'upstream',
+    title: 'The upstream did not prove to be the one expected',
+  },
   upstream_reset: {
     status: 502,
     side: 'upstream',
@@ -45,7 +50,12 @@ export const REASONS = {
     side: 'upstream',
     title: 'The name of the upstream could not be resolved',
   },
-  no_endpoint: { status: 503, side: 'upstream', title: 'The upstream has no endpoint' },
+  no_endpoint: {
+    status: 503,
+    side: 'upstream',
+    title: 'The upstream has no endpoint that can take requests',
+  },
+  circuit_open: { status: 503, side: 'upstream', title: 'The upstream fails and is left alone for a while' },
   upstream_overloaded: {
     status: 503,
     side: 'upstream',

@@ -1,5 +1,6 @@
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { Channel, type ChannelOwner } from '../runtime/channel.ts'
+import type { Destination } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
 import { ClientConnection } from './client-connection.ts'
@@ -28,7 +29,7 @@ export interface PoolCounters {
  * lets whoever waits take what becomes free first. Limits are the upstream's; they are checked before anyone asks.
  */
 export class Pool {
-  readonly #target: { host: string; port: number } | { path: string }
+  readonly #target: Destination
   readonly #buffers: ReadBuffers
   readonly #wheel: TimerWheel
   readonly #counters: PoolCounters
@@ -40,7 +41,7 @@ export class Pool {
   #closed = false
 
   constructor(
-    target: { host: string; port: number } | { path: string },
+    target: Destination,
     settings: PoolSettings,
     counters: PoolCounters,
     buffers: ReadBuffers,
@@ -59,6 +60,18 @@ export class Pool {
 
   get open(): number {
     return this.#open.size
+  }
+
+  /** Connections that are open or being opened. */
+  get size(): number {
+    return this.#open.size + this.#connecting.size
+  }
+
+  /** Closes the connection that has been idle for longest. @returns whether there was one */
+  evict(): boolean {
+    const idle = this.#idle.shift()
+    idle?.connection.abort(null)
+    return idle !== undefined
   }
 
   /** Settings of the newest generation; open connections stay. */
@@ -138,7 +151,7 @@ export class Pool {
   connected(connecting: Connecting, channel: Channel): void {
     this.#connecting.delete(connecting)
     this.#counters.connectsOpened++
-    const pooled = new PooledConnection(channel, this)
+    const pooled = new PooledConnection(channel, this, this.#wheel)
     this.#open.add(pooled)
     const waiter = connecting.waiter
     if (waiter !== null) waiter.onConnection(pooled.connection)
@@ -172,9 +185,9 @@ class PooledConnection implements ConnectionHome, TimerOwner {
   readonly timer = new Timer(this)
   readonly #pool: Pool
 
-  constructor(channel: Channel, pool: Pool) {
+  constructor(channel: Channel, pool: Pool, wheel: TimerWheel) {
     this.#pool = pool
-    this.connection = new ClientConnection(channel, this)
+    this.connection = new ClientConnection(channel, this, wheel)
   }
 
   onReusable(hint: number | null): void {
@@ -189,6 +202,10 @@ class PooledConnection implements ConnectionHome, TimerOwner {
     this.#pool.expire(this)
   }
 }
+
+/** How Node and OpenSSL begin the codes of a handshake that failed; else it is the socket's. */
+const TLS_CODE =
+  /^(?:ERR_(?:TLS|SSL)_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_|PATH_LENGTH|HOSTNAME_MISMATCH)/
 
 /** One connection that is being opened. */
 class Connecting implements ChannelOwner, TimerOwner {
@@ -205,12 +222,7 @@ class Connecting implements ChannelOwner, TimerOwner {
     this.waiter = waiter
   }
 
-  start(
-    target: { host: string; port: number } | { path: string },
-    timeout: number,
-    buffers: ReadBuffers,
-    wheel: TimerWheel,
-  ): void {
+  start(target: Destination, timeout: number, buffers: ReadBuffers, wheel: TimerWheel): void {
     this.#wheel = wheel
     wheel.schedule(this.#timer, timeout)
     const channel = Channel.connect(target, buffers, () => this.#connected())
@@ -230,7 +242,8 @@ class Connecting implements ChannelOwner, TimerOwner {
   }
 
   onClose(code: string): void {
-    this.#fail(new ProxyError('upstream_connect_failed', '', { cause: code, repeatable: 'never_processed' }))
+    const reason = TLS_CODE.test(code) ? 'upstream_tls_failed' : 'upstream_connect_failed'
+    this.#fail(new ProxyError(reason, '', { cause: code, repeatable: 'never_processed' }))
   }
 
   onBytes(): void {

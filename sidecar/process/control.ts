@@ -20,7 +20,7 @@ export function processControl(
     },
     asWritten: text => asWritten(text, run.config()?.references ?? []),
     configHash: () => service.holder.current.snapshot.hash,
-    upstreams: () => describeUpstreams(service.holder.current.snapshot),
+    upstreams: () => describeUpstreams(service.holder.current.snapshot, service.clock),
     drain: () => run.drain(),
     quit: () => parts.quit(),
     get logLevel() {

@@ -5,6 +5,7 @@ import { handle, refuse } from '../proxy/handle.ts'
 import type { ProxyParts } from '../proxy/parts.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
+import { Overload } from '../runtime/overload.ts'
 import { type Random, systemRandom } from '../runtime/random.ts'
 import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Registry } from '../runtime/registry.ts'
@@ -49,6 +50,7 @@ export class Service {
   /** For short pauses. */
   readonly fine: TimerWheel
   readonly budget: MemoryBudget
+  readonly overload: Overload
   readonly buffers: ReadBuffers
   readonly registry = new Registry()
   readonly holder: Holder
@@ -66,6 +68,8 @@ export class Service {
     this.wheel = new TimerWheel(this.clock)
     this.fine = new TimerWheel(this.clock, FINE_TICK_MS)
     this.budget = new MemoryBudget(memoryLimit())
+    this.overload = new Overload(this.budget, settings.random ?? systemRandom)
+    overloadMetrics(metrics, this.overload)
     this.buffers = new ReadBuffers(this.budget, error => this.fault(error))
     this.holder = new Holder(new Generation(NOTHING, () => {}))
     this.live = new LiveState({
@@ -75,6 +79,8 @@ export class Service {
       lookups: this.#lookups(settings, 2),
       every: settings.every ?? realEvery,
       random: settings.random ?? systemRandom,
+      clock: this.clock,
+      log,
       recorder: name => metrics.upstream(name),
     })
     const unrouted = metrics.route('none')
@@ -85,6 +91,7 @@ export class Service {
       random: settings.random ?? systemRandom,
       wall: () => this.clock.wall(),
       budget: this.budget,
+      overload: this.overload,
       buffers: this.buffers,
       accessLog,
       log,
@@ -102,6 +109,7 @@ export class Service {
       date: new DateHeader(this.clock),
       log,
       maxConnections: connectionLimit(),
+      overload: this.overload,
       connections: 0,
       handle: exchange => handle(exchange, proxy),
       refuse: (exchange, error) => refuse(exchange, error, proxy),
@@ -136,6 +144,18 @@ export class Service {
   fault(error: unknown): void {
     this.#log.error('a bug in Outrigger closed a connection', { error })
   }
+}
+
+/** The metrics of overload, read at each scrape. */
+function overloadMetrics(metrics: Metrics, overload: Overload): void {
+  metrics.gauge(
+    'outrigger_overload_state',
+    'How short the process is of room: 0 not, 1 connections end with their response, 2 requests are refused.',
+    () => [{ labels: {}, value: overload.share > 0 ? 2 : overload.closing ? 1 : 0 }],
+  )
+  metrics.counter('outrigger_shed_total', 'Requests refused because the process had no room, by cause.', () =>
+    Object.entries(overload.shed).map(([cause, value]) => ({ labels: { cause }, value })),
+  )
 }
 
 function realEvery(milliseconds: number, call: () => void): { stop(): void } {

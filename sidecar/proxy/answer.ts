@@ -30,8 +30,9 @@ export function fail(exchange: Exchange, route: Route | null, error: ProxyError)
     reason: error.reason,
   }
   const headers: HeaderList = ['content-type', 'application/problem+json']
-  if (error.headers !== null) headers.push(...error.headers)
-  if (status === 503) setHeader(headers, 'retry-after', RETRY_AFTER)
+  if (status === 503) headers.push('retry-after', RETRY_AFTER)
+  for (let i = 0; error.headers !== null && i < error.headers.length; i += 2)
+    setHeader(headers, error.headers[i] ?? '', error.headers[i + 1] ?? '')
   send(exchange, route, status, headers, Buffer.from(JSON.stringify(problem) + '\n'))
 }
 

@@ -183,7 +183,8 @@ test('labels are bounded: methods, routes and upstreams', async () => {
 
 test('gauges are read at the scrape; labels are escaped; nothing stands twice', async () => {
   const metrics = metricsOn()
-  const state = { inFlight: 3, pending: 1, idle: 4, active: 3, endpoints: 2 }
+  const endpoints = { healthy: 1, unhealthy: 0, ejected: 1, probing: 0 }
+  const state = { inFlight: 3, pending: 1, idle: 4, active: 3, endpoints, breaker: 2, panic: true }
   metrics.connect({
     activeConnections: () => 7,
     activeRequests: () => 5,
@@ -203,6 +204,9 @@ test('gauges are read at the scrape; labels are escaped; nothing stands twice', 
   assert.equal(found.get('outrigger_active_requests'), 5)
   assert.equal(found.get('outrigger_log_lines_dropped_total{log="access"}'), 9)
   assert.equal(found.get('outrigger_upstream_in_flight{upstream="we\\"ird\\\\\\n"}'), 3)
+  assert.equal(found.get('outrigger_upstream_endpoints{upstream="we\\"ird\\\\\\n",state="ejected"}'), 1)
+  assert.equal(found.get('outrigger_circuit_breaker_state{upstream="we\\"ird\\\\\\n"}'), 2)
+  assert.equal(found.get('outrigger_upstream_panic{upstream="we\\"ird\\\\\\n"}'), 1)
   assert.equal(found.get('outrigger_twice{a="1"}'), 1)
   assert.equal(found.get('outrigger_build_info{version="1.2.3",node="v26"}'), 1)
 })
@@ -261,7 +265,11 @@ test('promtool accepts a full scrape', needs('promtool'), async () => {
   metrics.connect({
     activeConnections: () => 1,
     activeRequests: () => 1,
-    upstreams: () => [{ upstream: 'u', inFlight: 0, pending: 0, idle: 1, active: 0, endpoints: 1 }],
+    upstreams: () => {
+      const endpoints = { healthy: 1, unhealthy: 0, ejected: 0, probing: 0 }
+      const rest = { inFlight: 0, pending: 0, idle: 1, active: 0, breaker: 0, panic: false }
+      return [{ upstream: 'u', endpoints, ...rest }]
+    },
     droppedLines: () => ({ access: 0, process: 0 }),
   })
   const text = await scrape(metrics)

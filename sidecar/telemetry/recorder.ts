@@ -12,10 +12,35 @@ export interface RouteRecorder {
 /** The metric children of one upstream. Counters are plain fields that the data path increments. */
 export interface UpstreamRecorder {
   requests: number
-  retries: number
+  /** Attempts after the first one of a request, by what they followed. */
+  readonly retries: RetryCounts
+  /** Retries that the budget did not allow. */
+  retriesRefused: number
+  /** Requests that went to their fallback. */
+  fallbacks: number
+  /** Copies that were sent here, and those for which there was no room. */
+  mirrored: number
+  mirrorsDropped: number
   reuseRaces: number
   connectsOpened: number
   connectsFailed: number
   timeouts: number
   pendingRefused: number
+  ejectedForErrors: number
+  ejectedForSuccessRate: number
+  ejectedForLatency: number
+  ejectedForProbe: number
+  breakerOpened: number
+}
+
+/** Retries by cause. */
+export interface RetryCounts {
+  /** The upstream never had the request. */
+  unprocessed: number
+  /** No whole response head came: a reset, something that is no response. */
+  failure: number
+  timeout: number
+  status: number
+  /** Beside an attempt that was slow. */
+  hedge: number
 }

@@ -1,5 +1,5 @@
 import { escapeLabel } from './exposition.ts'
-import type { UpstreamRecorder } from './recorder.ts'
+import type { RetryCounts, UpstreamRecorder } from './recorder.ts'
 import type { Series } from './series-table.ts'
 
 /** The counters of one upstream: plain fields that the data path increments. */
@@ -7,12 +7,21 @@ export class UpstreamMetrics implements UpstreamRecorder, Series {
   readonly name: string
   readonly label: string
   requests = 0
-  retries = 0
+  readonly retries: RetryCounts = { unprocessed: 0, failure: 0, timeout: 0, status: 0, hedge: 0 }
+  retriesRefused = 0
+  fallbacks = 0
+  mirrored = 0
+  mirrorsDropped = 0
   reuseRaces = 0
   connectsOpened = 0
   connectsFailed = 0
   timeouts = 0
   pendingRefused = 0
+  ejectedForErrors = 0
+  ejectedForSuccessRate = 0
+  ejectedForLatency = 0
+  ejectedForProbe = 0
+  breakerOpened = 0
 
   constructor(name: string) {
     this.name = name
@@ -21,11 +30,16 @@ export class UpstreamMetrics implements UpstreamRecorder, Series {
 
   get activity(): number {
     const connects = this.connectsOpened + this.connectsFailed
-    return this.requests + this.retries + this.reuseRaces + connects + this.timeouts + this.pendingRefused
+    const refused = this.pendingRefused + this.retriesRefused + this.mirrorsDropped
+    // What a retry, a race or a copy counts, its attempt has counted as well.
+    return this.requests + connects + this.timeouts + refused + this.fallbacks
   }
 
   detach(): void {}
 }
+
+/** The states by which endpoints are counted. */
+export type EndpointState = 'healthy' | 'unhealthy' | 'ejected' | 'probing'
 
 /** What an upstream has at the moment, asked for at a scrape. */
 export interface UpstreamState {
@@ -35,7 +49,12 @@ export interface UpstreamState {
   /** Connections in the pools without and with an exchange. */
   readonly idle: number
   readonly active: number
-  readonly endpoints: number
+  /** Endpoints by their state. */
+  readonly endpoints: Readonly<Record<EndpointState, number>>
+  /** 0 closed, 1 half-open, 2 open: the gravest of its breakers. Null: it has none. */
+  readonly breaker: number | null
+  /** Whether health is ignored. */
+  readonly panic: boolean
 }
 
 interface CounterOf {
@@ -58,8 +77,28 @@ export const UPSTREAM_COUNTERS: readonly CounterOf[] = [
   },
   {
     name: 'outrigger_upstream_retries_total',
-    help: 'Attempts after the first one of a request.',
-    lines: one(upstream => upstream.retries),
+    help: 'Attempts after the first one of a request, by what they followed.',
+    lines: (upstream, name) =>
+      Object.entries(upstream.retries)
+        .map(([cause, count]) => `${name}{upstream="${upstream.label}",cause="${cause}"} ${count}\n`)
+        .join(''),
+  },
+  {
+    name: 'outrigger_upstream_retries_refused_total',
+    help: 'Retries that the retry budget did not allow.',
+    lines: one(upstream => upstream.retriesRefused),
+  },
+  {
+    name: 'outrigger_upstream_fallbacks_total',
+    help: 'Requests that went to the fallback of their route because this upstream failed them.',
+    lines: one(upstream => upstream.fallbacks),
+  },
+  {
+    name: 'outrigger_upstream_mirrored_total',
+    help: 'Copies of requests to this upstream: sent, and dropped because too many were under way.',
+    lines: (upstream, name) =>
+      `${name}{upstream="${upstream.label}",result="sent"} ${upstream.mirrored}\n` +
+      `${name}{upstream="${upstream.label}",result="dropped"} ${upstream.mirrorsDropped}\n`,
   },
   {
     name: 'outrigger_upstream_reuse_races_total',
@@ -82,6 +121,26 @@ export const UPSTREAM_COUNTERS: readonly CounterOf[] = [
     name: 'outrigger_upstream_pending_refused_total',
     help: 'Requests refused because too many were waiting for a connection.',
     lines: one(upstream => upstream.pendingRefused),
+  },
+  {
+    name: 'outrigger_upstream_ejections_total',
+    help: 'Endpoints put aside for what their traffic showed, by cause.',
+    lines: (upstream, name) =>
+      (
+        [
+          ['consecutive_errors', upstream.ejectedForErrors],
+          ['success_rate', upstream.ejectedForSuccessRate],
+          ['latency', upstream.ejectedForLatency],
+          ['probe', upstream.ejectedForProbe],
+        ] as const
+      )
+        .map(([cause, count]) => `${name}{upstream="${upstream.label}",cause="${cause}"} ${count}\n`)
+        .join(''),
+  },
+  {
+    name: 'outrigger_circuit_breaker_opened_total',
+    help: 'How often a circuit breaker opened: that of the upstream, or those of its endpoints.',
+    lines: one(upstream => upstream.breakerOpened),
   },
 ]
 
@@ -117,7 +176,23 @@ export const UPSTREAM_GAUGES: readonly GaugeOf[] = [
   },
   {
     name: 'outrigger_upstream_endpoints',
-    help: 'Endpoints of the upstream.',
-    lines: gauge(state => state.endpoints),
+    help: 'Endpoints of the upstream, by state.',
+    lines: (state, name) =>
+      Object.entries(state.endpoints)
+        .map(
+          ([kind, count]) => `${name}{upstream="${escapeLabel(state.upstream)}",state="${kind}"} ${count}\n`,
+        )
+        .join(''),
+  },
+  {
+    name: 'outrigger_circuit_breaker_state',
+    help: 'Where the circuit breaker stands: 0 closed, 1 half-open, 2 open; of endpoints, the gravest.',
+    lines: (state, name) =>
+      state.breaker === null ? '' : `${name}{upstream="${escapeLabel(state.upstream)}"} ${state.breaker}\n`,
+  },
+  {
+    name: 'outrigger_upstream_panic',
+    help: 'Whether health is ignored because too few endpoints are healthy: 1 or 0.',
+    lines: gauge(state => (state.panic ? 1 : 0)),
   },
 ]

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { Address } from '../exchange/address.ts'
 import { Pool, type PoolCounters, type PoolSettings } from '../http1/pool.ts'
+import type { Destination, SecureDialer } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
+import { OutlierRecord } from './outlier-record.ts'
 
 /**
  * One place where an upstream is served, and what is known of it: its connections and how much is under way. Live
@@ -12,13 +14,22 @@ export class Endpoint {
   readonly address: Address
   /** `10.0.0.1:8080`, `[::1]:8080` or `unix:/run/app.sock`: for labels and logs. */
   readonly label: string
+  /** Where connections to it go. */
+  readonly target: Destination
   readonly pool: Pool
   #token = ''
   /** Requests that were given to it and are not over. */
   inFlight = 0
+  /** What its traffic showed. */
+  readonly outlier = new OutlierRecord()
+  /** Whether no upstream has used it yet. */
+  fresh = true
+  /** When its slow start began, on the wheel's clock; null: it never had one. */
+  warmSince: number | null = null
 
   constructor(
     address: Address,
+    tls: SecureDialer | null,
     settings: PoolSettings,
     counters: PoolCounters,
     buffers: ReadBuffers,
@@ -26,9 +37,11 @@ export class Endpoint {
   ) {
     this.address = address
     this.label = addressLabel(address)
-    const target =
-      address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port }
-    this.pool = new Pool(target, settings, counters, buffers, wheel)
+    this.target = {
+      at: address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port },
+      tls,
+    }
+    this.pool = new Pool(this.target, settings, counters, buffers, wheel)
   }
 
   /**

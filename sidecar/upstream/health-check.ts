@@ -1,7 +1,8 @@
 import type { Random } from '../runtime/random.ts'
+import type { Destination } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
-import type { Check, CheckOwner, CheckTarget } from './checks/check.ts'
+import type { Check, CheckOwner } from './checks/check.ts'
 import type { CheckSlots, SlotWaiter } from './checks/check-slots.ts'
 import { GrpcCheck } from './checks/grpc-check.ts'
 import { HttpCheck } from './checks/http-check.ts'
@@ -29,7 +30,7 @@ export interface HealthCheckParts {
  */
 export class HealthCheck implements TimerOwner, CheckOwner, SlotWaiter {
   readonly #parts: HealthCheckParts
-  readonly #target: CheckTarget
+  readonly #target: Destination
   readonly #host: string
   readonly #timer = new Timer(this)
   readonly #watchers = new Set<() => void>()
@@ -38,23 +39,30 @@ export class HealthCheck implements TimerOwner, CheckOwner, SlotWaiter {
   #check: Check | null = null
   #begun = 0
   #healthy = true
+  #since: number
   #fault = ''
   #checkedAt: number | null = null
   /** Results in a row that contradict `healthy`. */
   #against = 0
 
   /** @param authority the Host of an HTTP check that names none */
-  constructor(target: CheckTarget, authority: string, spec: HealthCheckSpec, parts: HealthCheckParts) {
+  constructor(target: Destination, authority: string, spec: HealthCheckSpec, parts: HealthCheckParts) {
     this.#target = target
     this.#host = spec.host === '' ? authority : spec.host
     this.#spec = spec
     this.#parts = parts
+    this.#since = parts.wheel.now()
     parts.wheel.schedule(this.#timer, 0)
   }
 
   /** Whether requests may be sent to it. */
   get healthy(): boolean {
     return this.#healthy
+  }
+
+  /** Since when that is so, on the wheel's clock. */
+  get since(): number {
+    return this.#since
   }
 
   /** Why the last check failed (`status 500`, `ECONNREFUSED`, `timeout after 1s`); empty where it did not. */
@@ -142,6 +150,7 @@ export class HealthCheck implements TimerOwner, CheckOwner, SlotWaiter {
     const turned = this.#against > 0 && (first || this.#against >= enough)
     if (turned) {
       this.#healthy = well
+      this.#since = this.#checkedAt
       this.#against = 0
     }
     if (turned || first) for (const watcher of [...this.#watchers]) watcher()

@@ -1,83 +1,171 @@
 import net from 'node:net'
 import type { Address } from '../exchange/address.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { Lease, Registry } from '../runtime/registry.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
+import type { Log } from '../telemetry/process-log.ts'
 import type { UpstreamRecorder } from '../telemetry/recorder.ts'
-import { LeastRequest } from './balancers/least-request.ts'
-import { RoundRobin } from './balancers/round-robin.ts'
+import { RepetitionLimit } from '../telemetry/repetition.ts'
+import { AdaptiveLimit } from './adaptive-limit.ts'
+import { createBalancer } from './balancers/balancer.ts'
+import { Breaker } from './breaker.ts'
+import { CheckSlots } from './checks/check-slots.ts'
 import { DnsResolver, type Every } from './discovery/dns.ts'
 import type { LookupQueue } from './discovery/lookup-queue.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import { StaticResolver } from './discovery/static.ts'
 import { addressLabel, Endpoint } from './endpoint.ts'
+import { HealthCheck } from './health-check.ts'
+import { OutlierDetector } from './outlier.ts'
+import { ClientTls } from './client-tls.ts'
 import type { Balancer } from './picker.ts'
 import { UpstreamLoad } from './load.ts'
-import type { UpstreamSpec } from './upstream-spec.ts'
+import { UpstreamEvents } from './upstream-events.ts'
+import type { CircuitBreakerSpec, HealthCheckSpec, UpstreamSpec } from './upstream-spec.ts'
 
-/** What upstreams are made of that outlives them, and where each kind of it gets its identity. */
+/** What the live state of a process is made with. */
+export interface LiveParts {
+  readonly registry: Registry
+  readonly wheel: TimerWheel
+  readonly buffers: ReadBuffers
+  readonly lookups: LookupQueue
+  readonly every: Every
+  readonly random: Random
+  readonly clock: Clock
+  readonly log: Log
+  recorder(upstream: string): UpstreamRecorder
+}
+
+/**
+ * What upstreams are made of that outlives them, and where each kind of it gets its identity. What a key leaves out is
+ * a setting: the newest one wins, also for those that began with another.
+ */
 export class LiveState {
-  readonly #registry: Registry
-  readonly #wheel: TimerWheel
-  readonly #buffers: ReadBuffers
-  readonly #lookups: LookupQueue
-  readonly #every: Every
-  readonly #random: Random
-  readonly recorder: (upstream: string) => UpstreamRecorder
+  readonly #parts: LiveParts
+  readonly #log: RepetitionLimit
+  readonly #slots = new CheckSlots()
 
-  constructor(parts: {
-    registry: Registry
-    wheel: TimerWheel
-    buffers: ReadBuffers
-    lookups: LookupQueue
-    every: Every
-    random: Random
-    recorder: (upstream: string) => UpstreamRecorder
-  }) {
-    this.#registry = parts.registry
-    this.#wheel = parts.wheel
-    this.#buffers = parts.buffers
-    this.#lookups = parts.lookups
-    this.#every = parts.every
-    this.#random = parts.random
-    this.recorder = parts.recorder
+  constructor(parts: LiveParts) {
+    this.#parts = parts
+    this.#log = new RepetitionLimit(parts.log, parts.clock)
+  }
+
+  get wheel(): TimerWheel {
+    return this.#parts.wheel
+  }
+
+  get random(): Random {
+    return this.#parts.random
+  }
+
+  recorder(upstream: string): UpstreamRecorder {
+    return this.#parts.recorder(upstream)
+  }
+
+  events(upstream: string): UpstreamEvents {
+    return new UpstreamEvents(upstream, this.recorder(upstream), this.#log)
   }
 
   load(upstream: string): Lease<UpstreamLoad> {
-    return this.#registry.acquire(
+    return this.#parts.registry.acquire(
       ['load', upstream],
       () => new UpstreamLoad(),
       () => {},
     )
   }
 
-  balancer(upstream: string, kind: UpstreamSpec['loadBalance']['policy']): Lease<Balancer> {
-    return this.#registry.acquire<Balancer>(
-      ['balancer', upstream, kind],
-      () => (kind === 'round-robin' ? new RoundRobin() : new LeastRequest(this.#random)),
+  balancer(upstream: string, spec: UpstreamSpec['loadBalance']): Lease<Balancer> {
+    return this.#parts.registry.acquire<Balancer>(
+      ['balancer', upstream, spec.policy],
+      () => createBalancer(spec, this.random, () => this.wheel.now()),
       () => {},
     )
   }
 
   resolver(address: Address): Lease<Resolver> {
+    const { registry, lookups, every } = this.#parts
     const host = address.kind === 'unix' ? address.path : address.host
     const fixed = address.kind === 'unix' || net.isIP(host) !== 0
-    return this.#registry.acquire<Resolver>(
+    return registry.acquire<Resolver>(
       ['resolver', fixed, host],
-      () => (fixed ? new StaticResolver(host) : new DnsResolver(host, this.#lookups, this.#every)),
+      () => (fixed ? new StaticResolver(host) : new DnsResolver(host, lookups, every)),
       resolver => resolver.close(),
     )
   }
 
-  /** The newest settings win: an endpoint that two generations share reads them at its next use. */
-  endpoint(spec: UpstreamSpec, address: Address): Lease<Endpoint> {
-    const lease = this.#registry.acquire(
-      ['endpoint', spec.name, addressLabel(address)],
-      () => new Endpoint(address, spec.connection, this.recorder(spec.name), this.#buffers, this.#wheel),
+  /** @param name as it was written: what an encrypted endpoint has to prove where nothing else is asked */
+  endpoint(spec: UpstreamSpec, address: Address, name: string): Lease<Endpoint> {
+    const { registry, buffers } = this.#parts
+    // One pool per identity: what is expected there and who we are is part of what the endpoint is.
+    const serverName = spec.tls === null ? '' : spec.tls.serverName || name
+    const tls = (): ClientTls | null => (spec.tls === null ? null : new ClientTls(spec.tls, serverName))
+    const lease = registry.acquire(
+      ['endpoint', spec.name, addressLabel(address), spec.tls?.hash ?? '', serverName],
+      () => new Endpoint(address, tls(), spec.connection, this.recorder(spec.name), buffers, this.wheel),
       endpoint => endpoint.pool.close(),
     )
     lease.value.pool.configure(spec.connection)
+    return lease
+  }
+
+  outliers(upstream: string): Lease<OutlierDetector> {
+    return this.#parts.registry.acquire(
+      ['outliers', upstream],
+      () => new OutlierDetector(this.wheel, this.events(upstream)),
+      () => {},
+    )
+  }
+
+  adaptive(upstream: string, bounds: { readonly min: number; readonly max: number }): Lease<AdaptiveLimit> {
+    const lease = this.#parts.registry.acquire(
+      ['adaptive', upstream],
+      () => new AdaptiveLimit(bounds, () => this.wheel.now(), this.random),
+      () => {},
+    )
+    lease.value.configure(bounds)
+    return lease
+  }
+
+  /** @param label the endpoint whose breaker it is; null: the upstream's */
+  breaker(upstream: string, label: string | null, spec: CircuitBreakerSpec): Lease<Breaker> {
+    const lease = this.#parts.registry.acquire(
+      ['breaker', upstream, label, spec.trip.kind],
+      () => {
+        const breaker = new Breaker(spec, this.wheel)
+        const events = this.events(upstream)
+        breaker.watch(() =>
+          events.breaker(label, breaker.state, ((breaker.openUntil ?? 0) - this.wheel.now()) / 1000),
+        )
+        return breaker
+      },
+      breaker => breaker.dispose(),
+    )
+    lease.value.configure(spec)
+    return lease
+  }
+
+  /** Upstreams that ask one address the same question share the answer. */
+  check(upstream: UpstreamSpec, spec: HealthCheckSpec, endpoint: Endpoint): Lease<HealthCheck> {
+    const { registry, buffers, random } = this.#parts
+    const host = spec.host === '' ? upstream.authority : spec.host
+    const lease = registry.acquire(
+      ['check', endpoint.label, spec.kind, spec.target, host, spec.statuses.join()],
+      () => {
+        const parts = { wheel: this.wheel, buffers, random, slots: this.#slots }
+        const check = new HealthCheck(endpoint.target, upstream.authority, spec, parts)
+        const events = this.events(upstream.name)
+        let healthy = check.healthy
+        check.watch(() => {
+          if (check.healthy !== healthy) events.check(endpoint.label, check.fault)
+          healthy = check.healthy
+        })
+        return check
+      },
+      check => check.close(),
+    )
+    lease.value.configure(spec)
     return lease
   }
 }

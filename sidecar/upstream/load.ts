@@ -1,3 +1,5 @@
+import { RetryBudget } from './retry-budget.ts'
+
 /** Who waits until an upstream has room, or its name an address. It may wait no longer at any time: `withdraw`. */
 export interface UpstreamWaiter {
   onRoom(): void
@@ -9,4 +11,7 @@ export class UpstreamLoad {
   readonly waiting: UpstreamWaiter[] = []
   /** Whether waiters are being let in at this moment. */
   admitting = false
+  readonly budget = new RetryBudget()
+  /** Copies of requests that are under way here. */
+  mirrored = 0
 }

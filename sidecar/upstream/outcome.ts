@@ -20,8 +20,10 @@ export interface Outcome {
   readonly retryAfter: number | null
 }
 
-/** Whether it counts against the endpoint: 502, 503, 504, and every failure to get a whole head. */
-export function isGatewayError(outcome: Outcome): boolean {
-  const { status } = outcome
+/**
+ * Whether an outcome counts against the endpoint: 502, 503, 504, and every failure to get a whole head.
+ * @param status the response's, or 0 where none came
+ */
+export function isGatewayError(status: number): boolean {
   return status === 0 || status === 502 || status === 503 || status === 504
 }

@@ -1,99 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { systemClock } from '../runtime/clock.ts'
-import { MemoryBudget } from '../runtime/memory-budget.ts'
-import { ReadBuffers } from '../runtime/read-buffers.ts'
-import { Registry } from '../runtime/registry.ts'
-import { TimerWheel } from '../runtime/timer-wheel.ts'
-import type { UpstreamRecorder } from '../telemetry/recorder.ts'
-import { type Lookup, LookupQueue } from './discovery/lookup-queue.ts'
-import { LiveState } from './live-state.ts'
-import type { UpstreamWaiter } from './load.ts'
-import type { UpstreamSpec } from './upstream-spec.ts'
+import {
+  CountingWaiter as Waiter,
+  limits,
+  liveState as setUp,
+  tcp,
+  upstreamSpec as spec,
+} from './live-fixture.ts'
 import { Upstream } from './upstream.ts'
 
-const tcp = (host: string, port = 80, weight = 1): UpstreamSpec['endpoints'][number] => ({
-  address: { kind: 'tcp', host, port },
-  weight,
-  zone: '',
-  priority: 0,
-})
-
-const limits = (inFlight: number, pending: number): UpstreamSpec['limits'] => ({
-  inFlight,
-  pending,
-  connections: null,
-  retries: null,
-  adaptive: null,
-})
-
-function spec(more: Partial<UpstreamSpec> = {}): UpstreamSpec {
-  return {
-    name: 'app',
-    endpoints: [tcp('10.0.0.1')],
-    authority: 'app',
-    basePath: '',
-    loadBalance: { policy: 'round-robin', by: [], zone: '', slowStart: null, panicPercent: 50 },
-    healthCheck: null,
-    outlierDetection: null,
-    circuitBreaker: null,
-    limits: limits(2, 2),
-    connection: { connect: 1000, keepAlive: 1000 },
-    ...more,
-  }
-}
-
-function setUp() {
-  const registry = new Registry()
-  const asked: Parameters<Lookup>[1][] = []
-  const ticks = new Set<() => void>()
-  const recorder = {
-    requests: 0,
-    retries: 0,
-    reuseRaces: 0,
-    connectsOpened: 0,
-    connectsFailed: 0,
-    timeouts: 0,
-    pendingRefused: 0,
-  } satisfies UpstreamRecorder
-  const live = new LiveState({
-    registry,
-    wheel: new TimerWheel(systemClock),
-    buffers: new ReadBuffers(new MemoryBudget(1e6)),
-    lookups: new LookupQueue((_name, done) => asked.push(done)),
-    every: (_milliseconds, call) => {
-      ticks.add(call)
-      return { stop: () => ticks.delete(call) }
-    },
-    random: () => 0.5,
-    recorder: () => recorder,
-  })
-  return {
-    live,
-    registry,
-    recorder,
-    answer: (...addresses: string[]) => asked.shift()?.(null, addresses),
-    fail: () => asked.shift()?.(Object.assign(new Error('x'), { code: 'ENOTFOUND' }), []),
-    tick: () => ticks.forEach(call => call()),
-  }
-}
-
-/** Counts how often it was let in. */
-class Waiter implements UpstreamWaiter {
-  entered = 0
-  readonly #then: () => void
-  constructor(then: () => void = () => {}) {
-    this.#then = then
-  }
-  onRoom(): void {
-    this.entered++
-    this.#then()
-  }
-}
-
 test('lets in as many as may be in flight, has as many wait, and refuses the rest', () => {
-  const { live, registry, recorder } = setUp()
+  const { live, registry, metrics } = setUp()
   const upstream = new Upstream(spec(), live)
   const waiters = Array.from({ length: 5 }, () => new Waiter())
   const answers = waiters.map(waiter => upstream.enter(waiter))
@@ -102,7 +20,7 @@ test('lets in as many as may be in flight, has as many wait, and refuses the res
   assert.ok(refused instanceof ProxyError)
   assert.equal(refused.reason, 'upstream_overloaded')
   assert.equal(refused.repeatable, 'never_processed')
-  assert.equal(recorder.pendingRefused, 1)
+  assert.equal(metrics.pendingRefused, 1)
   assert.deepEqual([upstream.load.inFlight, upstream.load.waiting.length], [2, 2])
   // In the order in which they came; `enter` answered the first two itself.
   upstream.leave()

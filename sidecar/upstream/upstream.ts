@@ -1,47 +1,64 @@
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Lease } from '../runtime/registry.ts'
+import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import type { UpstreamRecorder } from '../telemetry/recorder.ts'
-import type { Resolver } from './discovery/resolver.ts'
-import { type Endpoint, addressLabel } from './endpoint.ts'
+import type { AdaptiveLimit } from './adaptive-limit.ts'
+import type { Breaker } from './breaker.ts'
+import { type Eligibility, eligibility } from './eligibility.ts'
+import type { Endpoint } from './endpoint.ts'
+import { groupPicker } from './group-picker.ts'
 import type { LiveState } from './live-state.ts'
-import type { Balancer, Candidate, PickAsk, Picker } from './picker.ts'
+import type { Member } from './member.ts'
+import type { Balancer, PickAsk, Picker } from './picker.ts'
 import type { Outcome, Ticket } from './outcome.ts'
+import { isGatewayError } from './outcome.ts'
+import type { OutlierDetector, OutlierMember } from './outlier.ts'
 import type { UpstreamLoad, UpstreamWaiter } from './load.ts'
-import type { EndpointSpec, UpstreamSpec } from './upstream-spec.ts'
+import { Roster, type RosterOwner } from './roster.ts'
+import { circuitOpen, unavailable } from './unavailable.ts'
+import type { OutlierSpec, UpstreamSpec } from './upstream-spec.ts'
 
-interface Source {
-  readonly spec: EndpointSpec
-  readonly lease: Lease<Resolver>
-}
+/** In how many steps an endpoint comes up in slow start. */
+const WARM_STEPS = 20
 
 /**
  * A service behind us as one generation sees it: its specification, and leases on the live state it shares with other
- * generations. Names are resolved to endpoints, endpoints to a picker, and both are replaced when an answer changes.
+ * generations. Names are resolved to endpoints; from those that are eligible a picker is made, and made anew at the
+ * first pick after something changed.
  */
-export class Upstream {
+export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
   readonly spec: UpstreamSpec
   readonly recorder: UpstreamRecorder
   readonly #live: LiveState
   readonly #load: Lease<UpstreamLoad>
-  readonly #sources: readonly Source[]
+  readonly #roster: Roster
   readonly #balancer: Lease<Balancer>
-  readonly #onChange = () => this.#rebuild()
-  #endpoints = new Map<string, { readonly lease: Lease<Endpoint>; readonly weight: number }>()
+  readonly #outliers: Lease<OutlierDetector> | null
+  /** One for the whole upstream; those of endpoints are the members'. */
+  readonly #breaker: Lease<Breaker> | null
+  readonly #adaptive: Lease<AdaptiveLimit> | null
+  readonly #timer = new Timer(this)
+  #stale = true
   #picker: Picker
+  #eligible: Eligibility = { groups: [], panic: false, lastResort: false }
+  /** Those that only a probe may be sent to. */
+  #probing: readonly Member[] = []
 
   constructor(spec: UpstreamSpec, live: LiveState) {
     this.spec = spec
     this.#live = live
     this.recorder = live.recorder(spec.name)
     this.#load = live.load(spec.name)
-    this.#balancer = live.balancer(spec.name, spec.loadBalance.policy)
-    this.#sources = spec.endpoints.map(endpoint => ({
-      spec: endpoint,
-      lease: live.resolver(endpoint.address),
-    }))
-    for (const source of this.#sources) source.lease.value.watch(this.#onChange)
+    this.#balancer = live.balancer(spec.name, spec.loadBalance)
+    this.#outliers = spec.outlierDetection === null ? null : live.outliers(spec.name)
+    const { circuitBreaker } = spec
+    this.#breaker =
+      circuitBreaker?.scope === 'upstream' ? live.breaker(spec.name, null, circuitBreaker) : null
+    const { adaptive, inFlight } = spec.limits
+    this.#adaptive = adaptive === null ? null : live.adaptive(spec.name, { min: adaptive.min, max: inFlight })
     this.#picker = this.#balancer.value.picker([])
-    this.#rebuild()
+    this.#roster = new Roster(spec, live, this)
+    this.#outliers?.value.join(this)
   }
 
   /** How many requests are under way, over all generations. */
@@ -49,35 +66,87 @@ export class Upstream {
     return this.#load.value
   }
 
+  /** The upstream's own breaker, if it has one. */
+  get breaker(): Breaker | null {
+    return this.#breaker?.value ?? null
+  }
+
+  /** How many may be in flight now: what is configured, or what its own answers show that it can do. */
+  get limit(): number {
+    const { inFlight, connections } = this.spec.limits
+    // With HTTP/1 each request in flight has a connection of its own.
+    const most = Math.min(inFlight, connections ?? Infinity)
+    return this.#adaptive === null ? most : Math.min(most, this.#adaptive.value.limit)
+  }
+
   /** The endpoints that are known now. */
   get endpoints(): readonly Endpoint[] {
-    return [...this.#endpoints.values()].map(one => one.lease.value)
+    return this.members.map(member => member.endpoint)
+  }
+
+  /** The endpoints with their place and condition here. */
+  get members(): readonly Member[] {
+    return this.#roster.members
+  }
+
+  /** Whether health is ignored, since too few are healthy. */
+  get panic(): boolean {
+    this.#refresh()
+    return this.#eligible.panic
+  }
+
+  /** Whether endpoints are used that are ejected, since there are no others. */
+  get lastResort(): boolean {
+    this.#refresh()
+    return this.#eligible.lastResort
+  }
+
+  get outlierSpec(): OutlierSpec {
+    // Asked only where this joined a detector, which takes a specification.
+    return this.spec.outlierDetection as OutlierSpec
+  }
+
+  get outlierHosts(): readonly Member[] {
+    return this.#roster.members
+  }
+
+  onOutlierChange(): void {
+    this.#stale = true
+  }
+
+  onCondition(): void {
+    this.#stale = true
+  }
+
+  onMembers(): void {
+    this.#stale = true
+    this.#outliers?.value.changed()
+    if (!(this.members.length === 0 && this.resolving)) this.#admit()
   }
 
   /** What was written, and what the last look-up said where it failed. */
   get names(): readonly { readonly written: string; readonly error: string }[] {
-    return this.#sources.map(source => ({
-      written: addressLabel(source.spec.address),
-      error: source.lease.value.error,
-    }))
+    return this.#roster.names
   }
 
   /** Whether an answer about its names is still outstanding, so that having no endpoint is no failure yet. */
   get resolving(): boolean {
-    return this.#sources.some(
-      source => source.lease.value.addresses === null && source.lease.value.error === '',
-    )
+    return this.#roster.resolving
   }
 
-  /** Chooses an endpoint, or says why there is none. */
+  /** Chooses an endpoint, or says why there is none. Takes nothing: `begin` does. */
   pick(ask: PickAsk): Endpoint | ProxyError {
-    const endpoint = this.#picker.pick(ask)
+    const breaker = this.#breaker?.value
+    if (breaker !== undefined && !breaker.available) return circuitOpen([breaker], this.#live.wheel.now())
+    this.#refresh()
+    const endpoint = this.#probe(ask) ?? this.#picker.pick(ask)
     if (endpoint !== null) return endpoint
-    const failed = this.#sources.find(source => source.lease.value.error !== '')
+    if (this.members.length > 0) return unavailable(this.members, this.#live.wheel.now())
+    const failed = this.names.find(name => name.error !== '')
     return failed === undefined
       ? new ProxyError('no_endpoint', '', { repeatable: 'never_processed' })
       : new ProxyError('upstream_unresolved', '', {
-          cause: `${addressLabel(failed.spec.address)}: ${failed.lease.value.error}`,
+          cause: `${failed.written}: ${failed.error}`,
           repeatable: 'never_processed',
         })
   }
@@ -85,16 +154,18 @@ export class Upstream {
   /**
    * Takes a place for one request; `leave` gives it back. Where the upstream is full, or its name not resolved yet,
    * the waiter is called later.
-   * @returns true: go on now; false: wait; an error: there is no room to wait either
+   * @returns true: go on now; false: wait; an error: there is no room to wait either, or the breaker is open
    */
   enter(waiter: UpstreamWaiter): boolean | ProxyError {
+    const breaker = this.#breaker?.value
+    if (breaker !== undefined && !breaker.available) return circuitOpen([breaker], this.#live.wheel.now())
     const load = this.#load.value
-    const { inFlight, pending } = this.spec.limits
-    if (load.inFlight < inFlight && !(this.#endpoints.size === 0 && this.resolving)) {
+    if (load.inFlight < this.limit && !(this.members.length === 0 && this.resolving)) {
       load.inFlight++
       return true
     }
-    if (load.waiting.length >= pending) {
+    const { pending } = this.spec.limits
+    if (load.waiting.length >= Math.min(pending, this.#adaptive?.value.queue ?? pending)) {
       this.recorder.pendingRefused++
       return new ProxyError('upstream_overloaded', '', { repeatable: 'never_processed' })
     }
@@ -105,17 +176,27 @@ export class Upstream {
   /** An attempt begins at an endpoint that was just picked. Ends with exactly one of `settled` and `abandoned`. */
   begin(endpoint: Endpoint): Ticket {
     endpoint.inFlight++
-    return 0
+    if (this.spec.limits.connections !== null) this.#makeRoom(endpoint, this.spec.limits.connections)
+    const probe = this.#outliers?.value.begin(endpoint.outlier) ?? false
+    const breaker = this.#breakerOf(endpoint)
+    const admission = breaker === null ? 0 : breaker.admit()
+    return admission * 2 + (probe ? 1 : 0)
   }
 
   /** What the attempt showed. Read before this returns, and not kept. */
-  settled(endpoint: Endpoint, _ticket: Ticket, _outcome: Outcome): void {
+  settled(endpoint: Endpoint, ticket: Ticket, outcome: Outcome): void {
     endpoint.inFlight--
+    this.#balancer.value.observe?.(endpoint, outcome)
+    this.#outliers?.value.settled(endpoint.outlier, outcome, ticket % 2 === 1)
+    if (this.#adaptive !== null) this.#sample(this.#adaptive.value, outcome)
+    if (ticket > 1) this.#breakerOf(endpoint)?.record(Math.floor(ticket / 2), !isGatewayError(outcome.status))
   }
 
   /** The attempt was cut by the client, by a drain or by a hedge that won: it shows nothing of the endpoint. */
-  abandoned(endpoint: Endpoint, _ticket: Ticket): void {
+  abandoned(endpoint: Endpoint, ticket: Ticket): void {
     endpoint.inFlight--
+    this.#outliers?.value.abandoned(endpoint.outlier, ticket % 2 === 1)
+    if (ticket > 1) this.#breakerOf(endpoint)?.abandon(Math.floor(ticket / 2))
   }
 
   /** Gives a request's place back, and lets the next one in. */
@@ -134,14 +215,50 @@ export class Upstream {
 
   /** Gives back every lease. What is under way keeps its endpoint. */
   release(): void {
-    for (const source of this.#sources) {
-      source.lease.value.unwatch(this.#onChange)
-      source.lease.release()
-    }
-    for (const one of this.#endpoints.values()) one.lease.release()
-    this.#endpoints.clear()
+    this.#live.wheel.remove(this.#timer)
+    this.#outliers?.value.leave(this)
+    this.#outliers?.release()
+    this.#roster.release()
+    this.#breaker?.release()
+    this.#adaptive?.release()
     this.#balancer.release()
     this.#load.release()
+  }
+
+  onTimer(): void {
+    this.#stale = true
+  }
+
+  #breakerOf(endpoint: Endpoint): Breaker | null {
+    if (this.#breaker !== null) return this.#breaker.value
+    return this.spec.circuitBreaker === null ? null : (this.#roster.memberOf(endpoint)?.breaker ?? null)
+  }
+
+  #sample(adaptive: AdaptiveLimit, { status, error, milliseconds }: Outcome): void {
+    const dropped = status === 503 || status === 429 || error?.reason === 'upstream_timeout'
+    // A connection that was refused took no time, and says nothing of the service's pace.
+    if (status !== 0 || dropped) adaptive.sample(milliseconds, this.load.inFlight, dropped)
+  }
+
+  /** Closes an idle connection to another endpoint where one more would be too many. */
+  #makeRoom(endpoint: Endpoint, connections: number): void {
+    if (endpoint.pool.idle > 0) return
+    const { endpoints } = this
+    if (endpoints.reduce((sum, one) => sum + one.pool.size, 0) < connections) return
+    for (const one of endpoints) if (one.pool.evict()) return
+  }
+
+  /** An endpoint that is to be tried, and that no request tries at this moment. */
+  #probe(ask: PickAsk): Endpoint | null {
+    if (this.#probing.length === 0 || ask.sticky !== '') return null
+    for (const { endpoint, breaker, condition } of this.#probing) {
+      const ready =
+        condition === 'probing'
+          ? (this.#outliers?.value.mayProbe(endpoint.outlier) ?? false)
+          : condition === 'half-open' && (breaker?.available ?? false)
+      if (ready && endpoint !== ask.avoid) return endpoint
+    }
+    return null
   }
 
   #admit(): void {
@@ -150,7 +267,7 @@ export class Upstream {
     if (load.admitting) return
     load.admitting = true
     try {
-      while (load.waiting.length > 0 && load.inFlight < this.spec.limits.inFlight) {
+      while (load.waiting.length > 0 && load.inFlight < this.limit) {
         const waiter = load.waiting.shift()
         load.inFlight++
         waiter?.onRoom()
@@ -160,32 +277,26 @@ export class Upstream {
     }
   }
 
-  /** The endpoints of the newest answers. Those that stay keep their connections; those that went close theirs. */
-  #rebuild(): void {
-    const before = this.#endpoints
-    const after: typeof before = new Map()
-    for (const source of this.#sources) {
-      for (const address of source.lease.value.addresses ?? []) {
-        const resolved = resolve(source.spec, address)
-        const label = addressLabel(resolved)
-        if (after.has(label)) continue
-        const kept = before.get(label)
-        before.delete(label)
-        const lease = kept?.lease ?? this.#live.endpoint(this.spec, resolved)
-        after.set(label, { lease, weight: source.spec.weight })
-      }
-    }
-    this.#endpoints = after
-    const candidates: Candidate[] = [...after.values()].map(one => ({
-      endpoint: one.lease.value,
-      weight: one.weight,
-    }))
-    this.#picker = this.#balancer.value.picker(candidates)
-    for (const gone of before.values()) gone.lease.release()
-    if (!(after.size === 0 && this.resolving)) this.#admit()
+  /** A new picker, where something changed since the last one was made. */
+  #refresh(): void {
+    if (!this.#stale) return
+    this.#stale = false
+    const now = this.#live.wheel.now()
+    for (const member of this.members) member.notice(now)
+    const panicked = this.#eligible.panic
+    this.#eligible = eligibility(this.members, this.spec.loadBalance, now)
+    this.#probing = this.members.filter(
+      ({ condition }) => condition === 'probing' || condition === 'half-open',
+    )
+    this.#picker = groupPicker(this.#eligible.groups, this.#balancer.value, this.#live.random)
+    if (this.#eligible.panic !== panicked) this.#tellPanic()
+    const { slowStart } = this.spec.loadBalance
+    if (slowStart !== null && this.members.some(member => member.warmth(now) < 1))
+      this.#live.wheel.schedule(this.#timer, slowStart / WARM_STEPS)
   }
-}
 
-function resolve(spec: EndpointSpec, address: string): EndpointSpec['address'] {
-  return spec.address.kind === 'unix' ? spec.address : { kind: 'tcp', host: address, port: spec.address.port }
+  #tellPanic(): void {
+    const healthy = this.members.filter(member => member.condition === 'healthy').length
+    this.#live.events(this.spec.name).panic(this.#eligible.panic, healthy, this.members.length)
+  }
 }

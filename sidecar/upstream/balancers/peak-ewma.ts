@@ -87,7 +87,7 @@ function cost({ endpoint, weight, latency }: Measured, meanWeight: number, now: 
 
 function countedAs(outcome: Outcome): number {
   const { milliseconds, retryAfter } = outcome
-  if (!isGatewayError(outcome) && outcome.status !== 429) return milliseconds
+  if (!isGatewayError(outcome.status) && outcome.status !== 429) return milliseconds
   return Math.max(milliseconds, Math.min(retryAfter ?? PENALTY, MAX_PENALTY))
 }
 
