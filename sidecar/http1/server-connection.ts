@@ -281,7 +281,7 @@ export class ServerConnection
     if (this.#phase === 'closing' || this.#phase === 'closed') return
     this.#phase = 'closing'
     this.#carry.take()
-    if (!linger(this.#channel, this.#ended)) return
+    if (!linger(this.#channel, this.#ended, this.#host.lingering)) return
     this.#watch.reset()
     this.#beginWatch(LINGER_MS)
   }

@@ -1,6 +1,7 @@
 import type { Exchange } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
+import type { LingeringCounters } from '../telemetry/lingering-metrics.ts'
 import type { DateHeader } from './head-writer.ts'
 import type { ListenerConnection, ListenerLimits } from './settings.ts'
 
@@ -14,6 +15,7 @@ export interface ServerHost<Connection> {
   readonly draining: boolean
   readonly wheel: TimerWheel
   readonly date: DateHeader
+  readonly lingering: LingeringCounters
   /** A request is there. */
   handle(exchange: Exchange): void
   /** What came is no request: to be answered and logged. */

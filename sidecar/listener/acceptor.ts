@@ -11,6 +11,7 @@ import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Entry } from '../snapshot/snapshot.ts'
+import type { LingeringCounters } from '../telemetry/lingering-metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import { adopt } from './adopt.ts'
 import { Admission, type AdmissionParts } from './admission.ts'
@@ -21,6 +22,7 @@ export interface AcceptorParts extends AdmissionParts {
   readonly wheel: TimerWheel
   readonly buffers: ReadBuffers
   readonly date: DateHeader
+  readonly lingering: LingeringCounters
   readonly log: Log
   handle(exchange: Exchange): void
   refuse(exchange: Exchange, error: ProxyError): void
@@ -84,6 +86,10 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
 
   get clocks(): ListenerConnection {
     return this.#clocks
+  }
+
+  get lingering(): LingeringCounters {
+    return this.#parts.lingering
   }
 
   #refresh(): void {

@@ -15,6 +15,7 @@ import { Holder } from '../snapshot/holder.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { HandshakeMetrics } from '../telemetry/handshake-metrics.ts'
+import { lingeringMetrics } from '../telemetry/lingering-metrics.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import { RepetitionLimit } from '../telemetry/repetition.ts'
@@ -107,6 +108,7 @@ export class Service {
       wheel: this.wheel,
       buffers: this.buffers,
       date: new DateHeader(this.clock),
+      lingering: lingeringMetrics(metrics),
       log,
       maxConnections: connectionLimit(),
       overload: this.overload,

@@ -8,6 +8,7 @@ import { InProcess } from '../harness/in-process.ts'
 import { RecordingSink } from '../harness/raw-upstream.ts'
 import { reasonOf } from '../harness/problem.ts'
 import { withSink, withUpstream } from '../harness/proxied.ts'
+import { SteppedClock } from '../harness/stepped-clock.ts'
 
 const MIB = 1_048_576
 
@@ -177,4 +178,24 @@ test('row 5: reasons of refused bodies are problem+json', async () => {
   const response = await proxy.ask('POST /up HTTP/1.1\r\nhost: a\r\ncontent-length: 1025\r\n\r\n')
   assert.equal(reasonOf(response), 'request_too_large')
   await proxy.stop()
+})
+
+test('row 5: at most 256 connections linger, what is beyond closes at once', async t => {
+  const clock = new SteppedClock()
+  const { proxy } = await withSink(t, {}, { clock })
+  const { lingering } = proxy.service.acceptors
+  const clients = await Promise.all(Array.from({ length: 300 }, () => proxy.connect()))
+  // None reads its answer out, sends its body, or closes.
+  for (const client of clients)
+    client.send('POST /here HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n')
+  await proxy.until('all answered', () => proxy.access.length === 300)
+  assert.deepEqual(lingering, { active: 256, cut: 44 })
+  await proxy.until('those beyond are gone', () => proxy.connections === 256)
+  for (const client of clients) assert.equal((await client.readResponse()).status, 200)
+  assert.match(await proxy.metrics(), /^outrigger_lingering_connections 256$/m)
+  assert.match(await proxy.metrics(), /^outrigger_lingering_cut_total 44$/m)
+  await proxy.step(2300)
+  await proxy.until('all gone', () => proxy.connections === 0)
+  assert.equal(lingering.active, 0)
+  for (const client of clients) client.destroy()
 })
