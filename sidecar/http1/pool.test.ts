@@ -51,7 +51,13 @@ beforeEach(async () => {
   buffers = new ReadBuffers(new MemoryBudget(1e9))
   counters.connectsOpened = 0
   counters.connectsFailed = 0
-  pool = new Pool({ host: '127.0.0.1', port: upstream.port }, SETTINGS, counters, buffers, wheel)
+  pool = new Pool(
+    { at: { host: '127.0.0.1', port: upstream.port }, tls: null },
+    SETTINGS,
+    counters,
+    buffers,
+    wheel,
+  )
 })
 afterEach(async () => {
   pool.close()
@@ -178,7 +184,7 @@ test('a failed connect fails one waiter, each its own', async () => {
 test('a connect that takes too long fails by the clock', async () => {
   // An address that answers nothing: a listener whose queue nobody empties cannot be had on every system.
   const silent = new Pool(
-    { host: '192.0.2.1', port: 9 },
+    { at: { host: '192.0.2.1', port: 9 }, tls: null },
     { ...SETTINGS, connect: 500 },
     counters,
     buffers,
@@ -225,7 +231,13 @@ test('an idle connection that ends, or says anything, is not handed out', async 
 
 test('what an upstream says before it is asked fails the connect', async () => {
   const greeting = await RawUpstream.playing([['220 hello\r\n']])
-  const other = new Pool({ host: '127.0.0.1', port: greeting.port }, SETTINGS, counters, buffers, wheel)
+  const other = new Pool(
+    { at: { host: '127.0.0.1', port: greeting.port }, tls: null },
+    SETTINGS,
+    counters,
+    buffers,
+    wheel,
+  )
   const waiter = new Waiter()
   other.acquire(waiter, false)
   await waiter.got().catch(() => {})

@@ -54,7 +54,9 @@ async function connected(owner: ChannelOwner): Promise<{ channel: Channel; peer:
   const accepted = once(server, 'connection')
   const { port } = server.address() as AddressInfo // it listens on TCP
   const channel = await new Promise<Channel>(resolve => {
-    const made: Channel = Channel.connect({ host: '127.0.0.1', port }, buffers, () => resolve(made))
+    const made: Channel = Channel.connect({ at: { host: '127.0.0.1', port }, tls: null }, buffers, () =>
+      resolve(made),
+    )
     made.owner = owner
   })
   const [peer] = (await accepted) as [net.Socket]
@@ -104,7 +106,9 @@ test('a reset, and a connection that cannot be made, are a close with the code',
   const { port } = gone.address() as AddressInfo
   gone.close()
   await once(gone, 'close')
-  Channel.connect({ host: '127.0.0.1', port }, buffers, () => assert.fail('connected')).owner = refused
+  Channel.connect({ at: { host: '127.0.0.1', port }, tls: null }, buffers, () =>
+    assert.fail('connected'),
+  ).owner = refused
   await until(() => refused.closes.length > 0)
   assert.deepEqual(refused.closes, ['ECONNREFUSED'])
 })

@@ -1,5 +1,6 @@
 import type net from 'node:net'
 import tls from 'node:tls'
+import type { Destination } from './destination.ts'
 import { OutgoingSocket } from './outgoing-socket.ts'
 import type { ReadBuffers } from './read-buffers.ts'
 
@@ -59,24 +60,23 @@ export class Channel {
   }
 
   /** Opens a connection. The owner hears `onClose` where it fails; `connected` is called where it does not. */
-  static connect(
-    target: { host: string; port: number } | { path: string },
-    buffers: ReadBuffers,
-    connected: () => void,
-  ): Channel {
+  static connect({ at, tls: secure }: Destination, buffers: ReadBuffers, connected: () => void): Channel {
     // The socket exists before the channel, and reads nothing before it is connected.
     let channel: Channel | null = null
-    const socket = new OutgoingSocket({
-      noDelay: true,
-      allowHalfOpen: true,
-      onread: {
-        buffer: () => (channel === null ? buffers.shared : channel.nextBuffer()),
-        callback: (length, buffer) => channel === null || channel.onRead(length, buffer),
-      },
-    })
+    const onread: net.OnReadOpts = {
+      buffer: () => (channel === null ? buffers.shared : channel.nextBuffer()),
+      callback: (length, buffer) => channel === null || channel.onRead(length, buffer),
+    }
+    if (secure !== null) {
+      const socket = secure.open(at, 'http/1.1', onread)
+      channel = new Channel(socket, buffers)
+      socket.on('secureConnect', connected)
+      return channel
+    }
+    const socket = new OutgoingSocket({ noDelay: true, allowHalfOpen: true, onread })
     channel = new Channel(socket, buffers)
     socket.on('connect', connected)
-    socket.connect({ ...target, autoSelectFamily: false })
+    socket.connect({ ...at, autoSelectFamily: false })
     return channel
   }
 

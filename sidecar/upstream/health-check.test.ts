@@ -56,7 +56,12 @@ function bench(t: TestContext, slots = 32): Bench {
     clock,
     slots: counted,
     check: (port, spec = {}) => {
-      const one = new HealthCheck({ host: '127.0.0.1', port }, 'app.example', { ...HTTP, ...spec }, parts)
+      const one = new HealthCheck(
+        { at: { host: '127.0.0.1', port }, tls: null },
+        'app.example',
+        { ...HTTP, ...spec },
+        parts,
+      )
       made.push(one)
       return one
     },

@@ -87,12 +87,29 @@ export interface UpstreamLimits {
   readonly adaptive: { readonly min: number } | null
 }
 
+/** How its endpoints prove who they are, and we who we are. PEM text. */
+export interface UpstreamTlsSpec {
+  /** Authorities of its certificate; null: the system's. */
+  readonly ca: string | null
+  /** Ours, where it asks for one. */
+  readonly cert: string | null
+  readonly key: string | null
+  /** The name asked for and looked for; empty: the endpoint's, as it was written. */
+  readonly serverName: string
+  /** Exact SPIFFE IDs or DNS names, one of which it has to prove instead of its host name; empty: the host name. */
+  readonly peers: readonly string[]
+  /** Of all the above: what has another is reached by other connections. */
+  readonly hash: string
+}
+
 /** An upstream as the loader resolved it: plain data. */
 export interface UpstreamSpec {
   readonly name: string
   readonly endpoints: readonly EndpointSpec[]
   /** The authority of `url` (host, and port where it is not 80), else the upstream's name: what an outbound listener sends as Host. */
   readonly authority: string
+  /** Whether `url` says https: such a service chooses what it shows by its own name, so an edge sends that. */
+  readonly https: boolean
   /** What `url` puts in front of the path, without a final slash; empty: nothing. */
   readonly basePath: string
   readonly loadBalance: LoadBalanceSpec
@@ -100,6 +117,8 @@ export interface UpstreamSpec {
   readonly outlierDetection: OutlierSpec | null
   readonly circuitBreaker: CircuitBreakerSpec | null
   readonly limits: UpstreamLimits
+  /** Null: plain. */
+  readonly tls: UpstreamTlsSpec | null
   readonly connection: {
     readonly connect: number
     readonly keepAlive: number

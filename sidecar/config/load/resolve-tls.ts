@@ -1,8 +1,9 @@
 import type { ListenerTls } from '../../snapshot/listener-tls.ts'
+import type { UpstreamTlsSpec } from '../../upstream/upstream-spec.ts'
 import { contentHash } from './hash.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { readAuthorities, readCertificate } from './tls-files.ts'
-import type { WrittenListenerTls } from './tls-schema.ts'
+import type { WrittenListenerTls, WrittenUpstreamTls } from './tls-schema.ts'
 
 /** TLS of a listener with the files that it names. Null where it has none. */
 export function resolveListenerTls(
@@ -25,6 +26,39 @@ export function resolveListenerTls(
     clients: ca === null ? null : { ca, required: clients?.required ?? true },
     minVersion: written.minVersion === 'tls1.3' ? ('TLSv1.3' as const) : ('TLSv1.2' as const),
     hsts: hsts === undefined || hsts === false ? null : hstsValue(hsts),
+  }
+  return { ...content, hash: contentHash(content) }
+}
+
+/** TLS towards an upstream with the files that it names. Null where it is plain. */
+export function resolveUpstreamTls(
+  given: WrittenUpstreamTls | false | undefined,
+  https: boolean,
+  path: ConfigPath,
+  resolution: Resolution,
+): UpstreamTlsSpec | null {
+  if (given === false && https)
+    resolution.fault(path, '`tls: off` and an https URL say two things', 'write the URL with http://', 'key')
+  const written = given === undefined && https ? {} : given
+  if (written === undefined || written === false) return null
+  const { ca, cert, key } = written
+  if ((cert === undefined) !== (key === undefined)) {
+    const missing = cert === undefined ? 'cert' : 'key'
+    resolution.fault(
+      path,
+      `\`cert\` and \`key\` belong together: \`${missing}\` is missing`,
+      undefined,
+      'key',
+    )
+  }
+  const own =
+    cert === undefined || key === undefined ? null : readCertificate({ cert, key }, path, resolution)
+  const content = {
+    ca: ca === undefined ? null : readAuthorities(ca, [...path, 'ca'], resolution),
+    cert: own?.cert ?? null,
+    key: own?.key ?? null,
+    serverName: written.serverName ?? '',
+    peers: written.peers ?? [],
   }
   return { ...content, hash: contentHash(content) }
 }

@@ -5,6 +5,7 @@ import type { ResolvedUpstream } from '../resolved.ts'
 import { addressText, isLoopback } from './address-text.ts'
 import { contentHash } from './hash.ts'
 import { resolveBreaker, resolveHealthCheck, resolveOutlier } from './resolve-health.ts'
+import { resolveUpstreamTls } from './resolve-tls.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import type { WrittenUpstream } from './upstream-schema.ts'
 
@@ -60,11 +61,13 @@ export function resolveUpstream(
     name,
     endpoints,
     authority: url?.authority ?? name,
+    https: url?.encrypted === true,
     basePath: url?.basePath ?? '',
     loadBalance: resolveLoadBalance(written.loadBalance, [...path, 'loadBalance'], resolution),
     healthCheck: resolveHealthCheck(written.healthCheck, [...path, 'healthCheck'], resolution),
     outlierDetection: resolveOutlier(written.outlierDetection, [...path, 'outlierDetection'], resolution),
     circuitBreaker: resolveBreaker(written.circuitBreaker, [...path, 'circuitBreaker'], resolution),
+    tls: resolveUpstreamTls(written.tls, url?.encrypted === true, [...path, 'tls'], resolution),
     limits: resolveLimits(written.limits, [...path, 'limits'], resolution),
     connection: {
       connect: connection?.connect ?? (local ? 1000 : 2000),

@@ -5,6 +5,7 @@ import { circuitBreaker, healthCheck, outlierDetection } from './health-schema.t
 import { duration } from './quantities.ts'
 import { integer, integerOrOff, text, Wrong } from './scalars.ts'
 import { list, option, orOff, required, section, shorter } from './shape.ts'
+import { upstreamTls } from './tls-schema.ts'
 import { expandMember } from './shorthands.ts'
 
 /** What a `url` says. */
@@ -13,15 +14,21 @@ export interface UpstreamUrl {
   readonly port: number
   readonly authority: string
   readonly basePath: string
+  /** Whether it says https. */
+  readonly encrypted: boolean
 }
 
-const STAND_IN: UpstreamUrl = { host: 'localhost', port: 80, authority: 'localhost', basePath: '' }
+const STAND_IN: UpstreamUrl = {
+  host: 'localhost',
+  port: 80,
+  authority: 'localhost',
+  basePath: '',
+  encrypted: false,
+}
 
-const url = text('a URL', { format: 'uri', pattern: '^http://' }, STAND_IN, (value, shown) => {
-  if (/^https:/i.test(value))
-    return new Wrong(`https upstreams are not supported yet: expected an http URL, got ${shown}`)
+const url = text('a URL', { format: 'uri', pattern: '^https?://' }, STAND_IN, (value, shown) => {
   if (!/^[a-z]+:\/\//i.test(value)) return new Wrong(`expected a URL, got ${shown}`, `write: http://${value}`)
-  if (!/^http:/i.test(value)) return new Wrong(`expected an http URL, got ${shown}`)
+  if (!/^https?:/i.test(value)) return new Wrong(`expected an http or https URL, got ${shown}`)
   const parsed = URL.parse(value)
   if (parsed === null || parsed.hostname === '') return new Wrong(`${shown} is no URL`)
   if (parsed.username !== '' || parsed.password !== '')
@@ -30,7 +37,8 @@ const url = text('a URL', { format: 'uri', pattern: '^http://' }, STAND_IN, (val
     return new Wrong(`${shown}: a URL ends before \`?\` and \`#\` here`)
   return {
     host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: parsed.port === '' ? 80 : Number(parsed.port),
+    port: parsed.port === '' ? (parsed.protocol === 'https:' ? 443 : 80) : Number(parsed.port),
+    encrypted: parsed.protocol === 'https:',
     authority: parsed.host,
     basePath: parsed.pathname.replace(/\/+$/, ''),
   }
@@ -116,6 +124,10 @@ export const upstreamSchema = section(
       }),
       'how much it is given at one time; 503 `upstream_overloaded` beyond',
     ),
+    tls: option(
+      orOff(upstreamTls),
+      'encrypts the way to it; `https://` means `on`, with the authorities of the system',
+    ),
     connection: option(
       section('connections of an upstream', {
         connect: option(
@@ -128,7 +140,7 @@ export const upstreamSchema = section(
       'its connections',
     ),
   },
-  ['discovery', 'tls', 'proxyProtocol', 'protocol'],
+  ['discovery', 'proxyProtocol', 'protocol'],
 )
 /** An upstream as it is written, after the schema has read it. */
 export type WrittenUpstream = z.infer<typeof upstreamSchema>

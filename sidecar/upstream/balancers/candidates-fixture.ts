@@ -14,6 +14,7 @@ export function candidates(...weights: readonly number[]): Candidate[] {
     weight,
     endpoint: new Endpoint(
       { kind: 'tcp', host: '10.0.0.1', port: at + 1 },
+      null,
       { connect: 1, keepAlive: 1 },
       { connectsOpened: 0, connectsFailed: 0 },
       buffers,

@@ -1,11 +1,9 @@
+import type { Destination } from '../../runtime/destination.ts'
 import type { ReadBuffers } from '../../runtime/read-buffers.ts'
-
-/** Where a check connects to. */
-export type CheckTarget = { readonly host: string; readonly port: number } | { readonly path: string }
 
 /** What a check is made with. */
 export interface CheckParts {
-  readonly target: CheckTarget
+  readonly target: Destination
   /** The Host, or authority, that is sent. */
   readonly host: string
   readonly buffers: ReadBuffers

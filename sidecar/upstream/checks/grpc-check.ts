@@ -38,7 +38,10 @@ export class GrpcCheck implements Check {
     const { target, host } = this.#parts
     const session = http2.connect(`http://${host}`, {
       createConnection: () => {
-        const socket = net.connect({ ...target, autoSelectFamily: false })
+        const socket =
+          target.tls === null
+            ? net.connect({ ...target.at, autoSelectFamily: false })
+            : target.tls.open(target.at, 'h2')
         // Before Node's own listener, which ends the stream first and with an error that says nothing.
         return socket.on('error', error => this.#end(codeOf(error)))
       },

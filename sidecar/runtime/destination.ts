@@ -1,0 +1,21 @@
+import type net from 'node:net'
+import type tls from 'node:tls'
+
+/** Where a connection goes, and whether it is encrypted on the way. */
+export interface Destination {
+  /** A Unix socket, or an address and a port. */
+  readonly at: { readonly path: string } | { readonly host: string; readonly port: number }
+  /** Null: plain. */
+  readonly tls: SecureDialer | null
+}
+
+/** Opens encrypted connections: knows whom we expect there, and who we are. */
+export interface SecureDialer {
+  /**
+   * Begins to connect. `secureConnect` of the socket says that the other end proved to be who it has to be; where it
+   * does not, the socket is destroyed with an error.
+   * @param protocol what is spoken inside (ALPN)
+   * @param onread where it reads to; none: a stream's own buffers
+   */
+  open(at: Destination['at'], protocol: 'http/1.1' | 'h2', onread?: net.OnReadOpts): tls.TLSSocket
+}
