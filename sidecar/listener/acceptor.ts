@@ -24,6 +24,8 @@ export interface AcceptorParts extends AdmissionParts {
   readonly date: DateHeader
   readonly lingering: LingeringCounters
   readonly log: Log
+  /** Whether connections end with their response because the process is short of memory. */
+  readonly overload: { readonly closing: boolean }
   handle(exchange: Exchange): void
   refuse(exchange: Exchange, error: ProxyError): void
   /** The entry of an address in the serving snapshot. */
@@ -45,9 +47,9 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
   readonly entry: string
   readonly wheel: TimerWheel
   readonly date: DateHeader
-  draining = false
   /** Connections that the kernel has handed over so far, refused ones too. */
   accepted = 0
+  #announced = false
   readonly #address: Address
   readonly #parts: AcceptorParts
   readonly #server: net.Server
@@ -76,6 +78,11 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, socket =>
       this.#accept(socket),
     )
+  }
+
+  /** Whether responses announce that their connection closes. */
+  get draining(): boolean {
+    return this.#announced || this.#parts.overload.closing
   }
 
   /** The limits of the serving snapshot; of the last that had this address where that is draining. */
@@ -145,7 +152,7 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
 
   /** From here on every response announces that its connection closes. */
   announce(): void {
-    this.draining = true
+    this.#announced = true
   }
 
   /** Closes what is idle; what is busy closes with its response. */

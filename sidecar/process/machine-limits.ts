@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { CgroupMemory } from './cgroup-memory.ts'
 
 const MIB = 1_048_576
 /** What a client connection may cost at worst, for the share of memory that connections may take. */
@@ -8,12 +9,12 @@ const MOST_CONNECTIONS = 10_000
 const RESERVED_DESCRIPTORS = 64
 
 /** The memory budget for buffers in bytes: a quarter of the cgroup's limit, else 256 MiB. */
-export function memoryLimit(cgroup = cgroupMemory()): number {
+export function memoryLimit(cgroup = new CgroupMemory().limit): number {
   return cgroup === null ? 256 * MIB : Math.floor(cgroup / 4)
 }
 
 /** How many client connections may be open: min(10,000, (descriptors - 64) / 2, memory / 128 KiB), at least one. */
-export function connectionLimit(descriptors = descriptorLimit(), cgroup = cgroupMemory()): number {
+export function connectionLimit(descriptors = descriptorLimit(), cgroup = new CgroupMemory().limit): number {
   // Each client connection may need one upstream as well.
   const byDescriptors = descriptors === null ? Infinity : Math.floor((descriptors - RESERVED_DESCRIPTORS) / 2)
   const byMemory = cgroup === null ? Infinity : Math.floor(cgroup / CONNECTION_BYTES)
@@ -28,17 +29,4 @@ function descriptorLimit(): number | null {
   } catch {
     return null
   }
-}
-
-/** The memory limit of this process's cgroup in bytes (v2, then v1), or null where there is none. */
-function cgroupMemory(): number | null {
-  for (const file of ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']) {
-    try {
-      const bytes = Number(readFileSync(file, 'utf8').trim())
-      if (Number.isFinite(bytes) && bytes > 0 && bytes < 2 ** 50) return bytes
-    } catch {
-      // Not on this system, or not readable: the next place.
-    }
-  }
-  return null
 }

@@ -12,8 +12,10 @@ import { addressLabel } from '../upstream/endpoint.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
+import { CgroupMemory } from './cgroup-memory.ts'
 import { processControl } from './control.ts'
 import { Drain, type DrainParts } from './drain.ts'
+import { LoadGauge, processProbes } from './load-gauge.ts'
 import { type CannotListen, Listeners } from './listeners.ts'
 import { Service } from './service.ts'
 import { activeConnections, upstreamStates } from './states.ts'
@@ -53,6 +55,7 @@ export class Outrigger {
   #reloading = false
   #again = false
   #drain: Drain | null = null
+  #gauge: LoadGauge | null = null
   #drained: Promise<number> | null = null
 
   constructor(settings: OutriggerSettings) {
@@ -90,6 +93,7 @@ export class Outrigger {
     const failed = await this.#apply(result.config)
     if (failed !== null) return { kind: 'listen', text: cannotListen(failed) }
     this.service.run()
+    this.#gauge = this.#measure()
     const admin = await this.#listenAdmin(result.config)
     if (typeof admin !== 'string') return { kind: 'listen', text: admin.text }
     this.#serving = true
@@ -153,6 +157,16 @@ export class Outrigger {
     if (failed === null) log.info('reloaded', { hash: result.config.hash, changed: true })
     else log.error('reload refused: the last good configuration goes on', { errors: cannotListen(failed) })
     for (const warning of result.warnings) log.warn(warning)
+  }
+
+  #measure(): LoadGauge {
+    const { overload } = this.service
+    return new LoadGauge(overload, processProbes(new CgroupMemory()), load => {
+      const fields = { cause: overload.cause, closing: overload.closing, lag: load.lag, memory: load.memory }
+      if (overload.share > 0) this.#settings.log.warn('overloaded: requests are refused', fields)
+      else if (overload.closing) this.#settings.log.warn('short of memory: connections are closed', fields)
+      else this.#settings.log.info('no longer overloaded', fields)
+    })
   }
 
   #load(): Promise<LoadResult> {
@@ -268,6 +282,7 @@ export class Outrigger {
     // The last generation's hold ends: idle upstream connections close, and nothing keeps the process from its end.
     this.service.holder.current.give()
     this.service.stop()
+    this.#gauge?.stop()
   }
 }
 

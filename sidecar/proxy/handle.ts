@@ -19,8 +19,9 @@ export function handle(exchange: Exchange, parts: ProxyParts): void {
   exchange.onDone = parts.done
   parts.active++
   try {
-    // Before anything is done for it: memory that is short is not spent on refusing politely.
-    if (parts.budget.exhausted) fail(exchange, null, new ProxyError('overloaded'))
+    // Before anything is done for it: what is short is not spent on refusing politely.
+    const cause = parts.overload.refuses()
+    if (cause !== '') fail(exchange, null, new ProxyError('overloaded', '', { cause }))
     else receive(exchange, generation.snapshot, parts)
   } catch (error) {
     fail(exchange, null, bug(error))
@@ -108,8 +109,8 @@ function act(exchange: Exchange, route: Route, parts: ProxyParts): void {
     if (location instanceof ProxyError) fail(exchange, route, location)
     else send(exchange, route, action.status, ['location', location], Buffer.alloc(0))
   } else if (action.kind === 'split') {
-    new Forward(exchange, route, action.choose(exchange), parts).start()
+    new Forward(exchange, route, action.choose(exchange), parts, exchange.body).start()
   } else {
-    new Forward(exchange, route, action, parts).start()
+    new Forward(exchange, route, action, parts, exchange.body).start()
   }
 }

@@ -1,6 +1,7 @@
 import type { Exchange } from '../exchange/exchange.ts'
 import type { MemoryBudget } from '../runtime/memory-budget.ts'
 import type { Random } from '../runtime/random.ts'
+import type { Overload } from '../runtime/overload.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Holder } from '../snapshot/holder.ts'
@@ -15,7 +16,10 @@ export interface ProxyParts {
   /** For pauses that a tick of the other would spoil: back-off, hedges, injected delays, the clocks of one try. */
   readonly fine: TimerWheel
   readonly random: Random
+  /** Milliseconds since 1970. */
+  readonly wall: () => number
   readonly budget: MemoryBudget
+  readonly overload: Overload
   readonly buffers: ReadBuffers
   readonly accessLog: AccessLog
   readonly log: Log
