@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { RoutePolicies } from '../snapshot/policies.ts'
 import type { LoadResult } from './load-result.ts'
 import type { LoaderAnswer, LoaderRequest } from './loader-messages.ts'
 import type { ResolvedConfig, ResolvedRoute, ResolvedUpstream } from './resolved.ts'
@@ -24,7 +25,11 @@ interface Job {
   result: LoadResult | null
   /** Whether a child was lost over it already. */
   retried: boolean
+  /** By listener. */
   readonly routes: ResolvedRoute[][]
+  /** What the routes have in common, in the order in which it came. */
+  readonly policies: RoutePolicies[]
+  readonly from: ResolvedRoute['from'][]
   readonly upstreams: Record<string, ResolvedUpstream>
 }
 
@@ -74,6 +79,8 @@ export class Loader {
         result: null,
         retried: false,
         routes: [],
+        policies: [],
+        from: [],
         upstreams: {},
       })
       this.#next()
@@ -130,7 +137,7 @@ export class Loader {
         job.result = answer.result
         break
       case 'routes':
-        ;(job.routes[answer.listener] ??= []).push(...answer.routes)
+        takeRoutes(job, answer)
         break
       case 'upstreams':
         for (const upstream of answer.upstreams) job.upstreams[upstream.name] = upstream
@@ -200,6 +207,18 @@ export class Loader {
       return
     }
     this.#finish(failed(`the process that loads the configuration ended (${how})`))
+  }
+}
+
+function takeRoutes(job: Job, answer: Extract<LoaderAnswer, { kind: 'routes' }>): void {
+  job.policies.push(...answer.policies)
+  job.from.push(...answer.from)
+  const routes = (job.routes[answer.listener] ??= [])
+  for (const route of answer.routes) {
+    const policies = job.policies[route.policies]
+    const from = job.from[route.from]
+    // What a route names came with it or before it.
+    if (policies !== undefined && from !== undefined) routes.push({ ...route, policies, from })
   }
 }
 
