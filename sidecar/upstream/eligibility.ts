@@ -71,16 +71,16 @@ export function eligibility(
     else groups.push(...zones(level, taken, spec.zone, now))
   }
   if (total > 0) return { groups, panic, lastResort: false }
-  return desperate(levels, panic, now)
+  return desperate(levels, panic, now) ?? { groups, panic, lastResort: false }
 }
 
 /** Nobody is healthy: in panic everyone of the first priority that has someone, else who is only ejected. */
-function desperate(levels: readonly Level[], panic: boolean, now: number): Eligibility {
+function desperate(levels: readonly Level[], panic: boolean, now: number): Eligibility | null {
   for (const { members } of levels) {
     const rest = members.filter(panic ? closed : ejected)
     if (rest.some(counts)) return { groups: [group(1, rest, now)], panic, lastResort: !panic }
   }
-  return { groups: [], panic, lastResort: false }
+  return null
 }
 
 function levelsOf(members: readonly EligibleMember[]): Level[] {
