@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   check: async () => (await import('./commands/check.ts')).check,
   explain: async () => (await import('./commands/explain.ts')).explain,
   schema: async () => (await import('./commands/schema.ts')).schema,
+  certs: async () => (await import('./commands/certs.ts')).certs,
   healthcheck: async () => (await import('./commands/healthcheck.ts')).healthcheck,
   version: async () => (await import('./commands/version.ts')).version,
 }

@@ -96,7 +96,9 @@ export class ConnectTunnel implements Work, ChannelOwner, BodyReaderOwner, BodyW
     // The time that is left is shared, so that an address which says nothing leaves some for the next.
     const left = this.#end - this.#parts.wheel.now()
     this.#parts.wheel.schedule(this.#timer, left / (this.#addresses.length + 1))
-    const channel = Channel.connect({ host, port }, this.#parts.buffers, () => this.#connected())
+    const channel = Channel.connect({ at: { host, port }, tls: null }, this.#parts.buffers, () =>
+      this.#connected(),
+    )
     channel.owner = this
     this.#channel = channel
   }
