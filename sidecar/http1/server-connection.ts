@@ -175,16 +175,17 @@ export class ServerConnection
     if (this.#ended && this.#phase === 'head' && this.#carry.empty) this.#close()
   }
 
-  mayKeepAlive(continued: boolean): boolean {
+  mayKeepAlive(continued: boolean, lastWord: boolean): boolean {
     const head = this.#head
     const host = this.#host
     if (head === null || !head.keepAlive || host.draining) return false
     // A client that has closed its side is answered what it had asked by then, and nothing else.
     if (this.#ended && this.#carry.empty) return false
     if (this.#age.spent(host.wheel.now(), host.limits.requestsPerConnection)) return false
-    if (this.#reader.complete || this.#reader.started) return true
+    const { complete, started, remaining } = this.#reader
+    if (complete || (started && !lastWord)) return true
     // Nobody will read the rest of the body but we. A client that waits for 100 may never send it.
-    return this.#reader.remaining <= DRAIN && (!head.expectsContinue || continued)
+    return remaining <= DRAIN && (!head.expectsContinue || continued || started)
   }
 
   limitBody(bytes: number): void {

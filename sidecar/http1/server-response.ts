@@ -17,8 +17,12 @@ export interface ResponseHost {
 
 /** What the way back needs of its connection. */
 export interface ResponseOwner {
-  /** Whether another request may follow this response (RFC 9112 section 9.3). */
-  mayKeepAlive(continued: boolean): boolean
+  /**
+   * Whether another request may follow this response (RFC 9112 section 9.3).
+   * @param continued whether the client was told to send its body
+   * @param lastWord whether a body that is still coming in will not be waited for
+   */
+  mayKeepAlive(continued: boolean, lastWord: boolean): boolean
   limitBody(bytes: number): void
   /** The client's side of a tunnel may be read from now on. */
   openTunnel(): void
@@ -109,7 +113,8 @@ export class ServerResponse implements Responder, BodyWriterOwner {
       exchange.method !== 'CONNECT' &&
       (status !== 400 || exchange.reason === '') &&
       this.#head !== null &&
-      this.#owner.mayKeepAlive(this.#continued)
+      // An early error, or an answer whose end is known; what streams both ways may well take the whole body.
+      this.#owner.mayKeepAlive(this.#continued, status >= 400 || framing !== 'chunked')
     const head = writeResponseHead(status, headers, framing, {
       date: hasHeader(headers, 'date') ? null : this.#host.date.value,
       connection: this.keepAlive ? (http11 ? null : 'keep-alive') : 'close',

@@ -199,3 +199,47 @@ test('row 5: at most 256 connections linger, what is beyond closes at once', asy
   assert.equal(lingering.active, 0)
   for (const client of clients) client.destroy()
 })
+
+const LARGE = 'POST /up HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nsome'
+const CHUNKED = 'POST /up HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nsome\r\n'
+
+for (const [what, request, reply] of [
+  ['an error with a length', LARGE, 'HTTP/1.1 401 No\r\ncontent-length: 2\r\n\r\nno'],
+  ['an error in chunks', LARGE, 'HTTP/1.1 401 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n'],
+  ['a success with a length', LARGE, 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno'],
+  ['one without a body', LARGE, 'HTTP/1.1 204 No Content\r\n\r\n'],
+  ['an error to a body without a length', CHUNKED, 'HTTP/1.1 401 No\r\ncontent-length: 2\r\n\r\nno'],
+] as const)
+  test(`row 5: an early answer that ends the connection says so: ${what}`, async t => {
+    const { upstream, proxy } = await withUpstream(t)
+    const client = await proxy.connect()
+    client.send(request)
+    const server = await upstream.accept()
+    await server.readUntil('some')
+    server.send(reply)
+    const response = await client.readResponse()
+    assert.equal(response.headers['connection'], 'close')
+    await client.readToEnd()
+    client.destroy()
+  })
+
+test('row 5: an early answer does not end a connection whose rest is short, nor one that streams both ways', async t => {
+  const { upstream, proxy } = await withUpstream(t)
+  const client = await proxy.connect()
+  client.send('POST /up HTTP/1.1\r\nhost: a\r\ncontent-length: 60000\r\n\r\nsome')
+  const first = await upstream.accept()
+  await first.readUntil('some')
+  first.send('HTTP/1.1 401 No\r\ncontent-length: 2\r\n\r\nno')
+  assert.equal((await client.readResponse()).headers['connection'], undefined)
+  client.send('x'.repeat(59_996) + CHUNKED)
+  const second = await upstream.accept()
+  await second.readUntil('some')
+  second.send('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n')
+  assert.doesNotMatch(await client.readUntil('\r\n\r\n'), /connection/i)
+  client.send('0\r\n\r\n')
+  await second.readUntil('0\r\n\r\n')
+  second.send('0\r\n\r\n')
+  await client.readUntil('0\r\n\r\n')
+  assert.equal((await client.ask('GET /here HTTP/1.1\r\nhost: a\r\n\r\n')).status, 200)
+  client.destroy()
+})
