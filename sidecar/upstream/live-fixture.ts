@@ -27,10 +27,10 @@ export function liveState(): {
   readonly metrics: UpstreamMetrics
   readonly lines: Line[]
   /** Answers the oldest look-up that is outstanding. */
-  answer(...addresses: string[]): void
-  fail(): void
+  readonly answer: (...addresses: string[]) => void
+  readonly fail: () => void
   /** Has all names looked up again. */
-  tick(): void
+  readonly tick: () => void
 } {
   const registry = new Registry()
   const clock = new SteppedClock()

@@ -21,7 +21,7 @@ export class UpstreamEvents implements OutlierEvents {
     else if (cause === 'success_rate') this.#recorder.ejectedForSuccessRate++
     else if (cause === 'latency') this.#recorder.ejectedForLatency++
     else this.#recorder.ejectedForProbe++
-    this.#write('ejected', label, 'warn', 'an endpoint is ejected', {
+    this.#write(label, 'warn', 'an endpoint is ejected', {
       endpoint: label,
       why: detail,
       seconds: milliseconds / 1000,
@@ -29,24 +29,22 @@ export class UpstreamEvents implements OutlierEvents {
   }
 
   returned(label: string): void {
-    this.#write('returned', label, 'info', 'an ejected endpoint is back', { endpoint: label })
+    this.#write(label, 'info', 'an ejected endpoint is back', { endpoint: label })
   }
 
   /** @param label the endpoint whose breaker it is; null: the upstream's */
   breaker(label: string | null, state: BreakerState, seconds: number): void {
     if (state === 'open') this.#recorder.breakerOpened++
     const fields = label === null ? {} : { endpoint: label }
-    if (state === 'open')
-      this.#write('breaker', label, 'warn', 'a circuit breaker is open', { ...fields, seconds })
-    else this.#write('breaker', label, 'info', `a circuit breaker is ${state}`, fields)
+    if (state === 'open') this.#write(label, 'warn', 'a circuit breaker is open', { ...fields, seconds })
+    else this.#write(label, 'info', `a circuit breaker is ${state}`, fields)
   }
 
   /** @param fault why its check fails; empty where it passes again */
   check(label: string, fault: string): void {
-    if (fault === '')
-      this.#write('check', label, 'info', 'an endpoint passes its health check', { endpoint: label })
+    if (fault === '') this.#write(label, 'info', 'an endpoint passes its health check', { endpoint: label })
     else
-      this.#write('check', label, 'warn', 'an endpoint fails its health check', {
+      this.#write(label, 'warn', 'an endpoint fails its health check', {
         endpoint: label,
         why: fault,
       })
@@ -56,17 +54,16 @@ export class UpstreamEvents implements OutlierEvents {
     const message = on
       ? 'too few endpoints are healthy: health is ignored'
       : 'enough endpoints are healthy: health counts again'
-    this.#write('panic', null, on ? 'warn' : 'info', message, { healthy, endpoints })
+    this.#write(null, on ? 'warn' : 'info', message, { healthy, endpoints })
   }
 
   #write(
-    what: string,
     label: string | null,
     level: 'info' | 'warn',
     message: string,
     fields: Readonly<Record<string, unknown>>,
   ): void {
-    this.#log.write(`${what} ${this.#upstream} ${label ?? ''}`, level, message, {
+    this.#log.write(`${message} ${this.#upstream} ${label ?? ''}`, level, message, {
       upstream: this.#upstream,
       ...fields,
     })
