@@ -30,12 +30,8 @@ export function resolveHealthCheck(
   const interval = written.interval ?? 10_000
   const timeout = written.timeout ?? Math.min(1000, interval)
   if (timeout > interval && resolution.secrets) {
-    resolution.fault(
-      [...path, 'timeout'],
-      `\`timeout\` cannot be longer than \`interval\`, which is ${interval}ms`,
-      undefined,
-      'key',
-    )
+    // Not at `timeout` itself: the interval may be what the schema refused.
+    resolution.fault(path, `\`timeout\` cannot be longer than \`interval\`, which is ${interval}ms`)
   }
   return {
     kind: kind === undefined || kind === 'path' ? 'http' : kind,
@@ -104,12 +100,8 @@ export function resolveBreaker(
   }
   for (const key of ['window', 'minimumRequests'] as const) {
     if (written[key] === undefined || failureRatio !== undefined) continue
-    resolution.fault(
-      [...path, key],
-      `\`${key}\` is for \`failureRatio\`, which is not given`,
-      undefined,
-      'key',
-    )
+    // Not at the key itself: the ratio may be what the schema refused.
+    resolution.fault(path, `\`${key}\` is for \`failureRatio\`, which is not given`)
   }
   return {
     trip:

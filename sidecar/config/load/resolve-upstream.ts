@@ -96,12 +96,8 @@ function resolveLoadBalance(
       `e.g. loadBalance: { policy: ${policy}, by: consumer }`,
     )
   } else if (!hashes && written?.by !== undefined) {
-    resolution.fault(
-      [...path, 'by'],
-      `\`by\` is for \`ring-hash\` and \`maglev\`: \`${policy}\` hashes nothing`,
-      undefined,
-      'key',
-    )
+    // Not at `by` itself: the policy may be what the schema refused.
+    resolution.fault(path, `\`by\` is for \`ring-hash\` and \`maglev\`: \`${policy}\` hashes nothing`)
   }
   return {
     policy,
@@ -120,12 +116,7 @@ function resolveLimits(
   const inFlight = written?.inFlight ?? 1024
   const adaptive = written?.adaptive ? { min: written.adaptive.min ?? Math.min(10, inFlight) } : null
   if (adaptive !== null && adaptive.min > inFlight && resolution.secrets) {
-    resolution.fault(
-      [...path, 'adaptive', 'min'],
-      `\`min\` cannot be more than \`inFlight\`, which is ${inFlight}`,
-      undefined,
-      'key',
-    )
+    resolution.fault(path, `\`adaptive.min\` cannot be more than \`inFlight\`, which is ${inFlight}`)
   }
   return {
     inFlight,

@@ -3,7 +3,7 @@ import type { ConfigError } from '../config-error.ts'
 import { faultAt, pathText } from './fault.ts'
 import { isConfigMap } from './merge.ts'
 import type { ConfigMap, Origins } from './origin.ts'
-import { without } from './partial.ts'
+import { complete, without } from './partial.ts'
 import { rootSchema } from './root-schema.ts'
 import type { WrittenConfig } from './root-schema.ts'
 import { parseName, Wrong } from './scalars.ts'
@@ -23,9 +23,18 @@ export function validate(root: ConfigMap, origins: Origins, errors: ConfigError[
   const result = rootSchema.safeParse(root)
   if (result.success) return { written: result.data, refused: [] }
   const report = new Report(root, origins, errors)
-  for (const issue of result.error.issues) report.issue(issue, [])
-  const rest = rootSchema.safeParse(without(root, report.refused))
-  return { written: rest.success ? rest.data : null, refused: report.refused }
+  report.issues(result.error.issues, [])
+  const partial = without(root, report.refused)
+  const rest = rootSchema.safeParse(partial)
+  if (rest.success) return { written: rest.data, refused: report.refused }
+  // A key whose value was refused may be one that has to be there; where no stand-in can be for it, the map around it goes.
+  const paths = rest.error.issues.map(issue => issue.path as Path)
+  complete(partial, paths)
+  const completed = rootSchema.safeParse(partial)
+  if (completed.success) return { written: completed.data, refused: report.refused }
+  const maps = completed.error.issues.map(issue => (issue.path as Path).slice(0, -1))
+  const smaller = rootSchema.safeParse(without(partial, maps))
+  return { written: smaller.success ? smaller.data : null, refused: report.refused }
 }
 
 function isNoMap(issues: readonly z.core.$ZodIssue[]): boolean {
@@ -46,7 +55,18 @@ class Report {
     this.#errors = errors
   }
 
-  issue(issue: z.core.$ZodIssue, above: Path): void {
+  issues(issues: readonly z.core.$ZodIssue[], above: Path): void {
+    const unknown = new Set(
+      issues.filter(one => one.code === 'unrecognized_keys').map(one => pathText(one.path as Path)),
+    )
+    for (const issue of issues) {
+      // Where a key is misspelt, what the map lacks is that key.
+      if (issue.code === 'custom' && unknown.has(pathText(issue.path as Path))) continue
+      this.#issue(issue, above)
+    }
+  }
+
+  #issue(issue: z.core.$ZodIssue, above: Path): void {
     // Keys of a configuration are text and indexes.
     const path = [...above, ...(issue.path as Path)]
     switch (issue.code) {
@@ -59,7 +79,7 @@ class Report {
         // map was given, a shorter one that says what is wrong with the value itself is nearer to what was meant.
         const last = issue.errors.at(-1) ?? []
         const shorter = isNoMap(last) ? issue.errors.find(one => one.some(isOfValue)) : undefined
-        for (const one of shorter ?? last) this.issue(one, path)
+        this.issues(shorter ?? last, path)
         return
       }
       case 'invalid_key': {
