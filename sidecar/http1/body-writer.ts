@@ -4,6 +4,7 @@ import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Channel } from '../runtime/channel.ts'
 import { chunkHead, lastChunk } from './head-writer.ts'
 import type { Framing } from './message.ts'
+import type { Ticks } from './outgoing.ts'
 
 /** What a connection hears of the message it is sending. */
 export interface BodyWriterOwner {
@@ -28,8 +29,11 @@ const HELD = 16_384
 export class BodyWriter implements BodySink {
   /** Bytes of the current body that were written, framing not counted. */
   sent = 0
+  /** When bytes were written last, up to a tick of the wheel; 0 where nobody asks. */
+  movedAt = 0
   readonly #channel: Channel
   readonly #owner: BodyWriterOwner
+  readonly #ticks: Ticks | null
   #framing: Framing = 'none'
   #source: BodySource | null = null
   #held = ''
@@ -39,9 +43,10 @@ export class BodyWriter implements BodySink {
   #active = false
   #unsent = false
 
-  constructor(channel: Channel, owner: BodyWriterOwner) {
+  constructor(channel: Channel, owner: BodyWriterOwner, ticks: Ticks | null = null) {
     this.#channel = channel
     this.#owner = owner
+    this.#ticks = ticks
   }
 
   /** Whether a message is under way. */
@@ -88,6 +93,7 @@ export class BodyWriter implements BodySink {
       return true
     }
     this.sent += bytes.length
+    if (this.#ticks !== null) this.movedAt = this.#ticks.tickEnd
     if (typeof this.#framing === 'number' && this.sent > this.#framing) {
       if (owned) this.#channel.buffers.release(bytes)
       this.#break(null)
@@ -121,6 +127,7 @@ export class BodyWriter implements BodySink {
   onDrain(): void {
     if (!this.#blocked) return
     this.#blocked = false
+    if (this.#ticks !== null) this.movedAt = this.#ticks.tickEnd
     this.#source?.resume()
   }
 

@@ -2,11 +2,18 @@ import { ProxyError, type Repeatable } from '../exchange/proxy-error.ts'
 import type { Channel, ChannelOwner } from '../runtime/channel.ts'
 import { BodyReader, type BodyReaderOwner } from './body-reader.ts'
 import { BodyWriter, type BodyWriterOwner } from './body-writer.ts'
+import { declaredLength, surplus } from './framing.ts'
 import { HeadCollector } from './head-collector.ts'
 import { parseResponseHead } from './head-parser.ts'
 import { writeRequestHead } from './head-writer.ts'
 import type { HeadLimits, ResponseHead } from './message.ts'
-import type { ConnectionHome, OutgoingRequest, ResponseTaker } from './outgoing.ts'
+import {
+  type ConnectionHome,
+  NO_TICKS,
+  type OutgoingRequest,
+  type ResponseTaker,
+  type Ticks,
+} from './outgoing.ts'
 
 /** Upstream heads are held to the limits of the field (docs/configuration.md, "Defaults"). */
 const LIMITS: HeadLimits = { headerBytes: 65_536, headerFields: 100, urlBytes: 65_536 }
@@ -20,6 +27,7 @@ const MAX_INFORMATIONAL = 8
 export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWriterOwner {
   readonly #channel: Channel
   readonly #home: ConnectionHome
+  readonly #ticks: Ticks
   readonly #collector = new HeadCollector('response')
   readonly #reader: BodyReader
   readonly #writer: BodyWriter
@@ -35,12 +43,14 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
   #informational = 0
   #continued = false
   #gone = false
+  #movedAt = 0
 
-  constructor(channel: Channel, home: ConnectionHome) {
+  constructor(channel: Channel, home: ConnectionHome, ticks: Ticks = NO_TICKS) {
     this.#channel = channel
     this.#home = home
+    this.#ticks = ticks
     this.#reader = new BodyReader(channel, 'response', this)
-    this.#writer = new BodyWriter(channel, this)
+    this.#writer = new BodyWriter(channel, this, ticks)
     channel.owner = this
   }
 
@@ -67,6 +77,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     this.#reused = this.#used
     this.#used = true
     this.#sawBytes = false
+    this.#movedAt = this.#ticks.tickEnd
     this.#requestDone = false
     this.#responseDone = false
     this.#continued = false
@@ -95,9 +106,18 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     if (this.#taker === taker) this.#close()
   }
 
-  /** Bytes of bodies that moved in this exchange, either way: whether it is idle. */
-  get moved(): number {
-    return this.#reader.received + this.#writer.sent
+  /**
+   * When bytes moved last in the exchange of this taker, either way, up to a tick of the wheel; Infinity where the
+   * upstream has nothing to say: its response is complete, or it is we who do not read.
+   */
+  movedAt(taker: ResponseTaker): number {
+    if (this.#taker !== taker || this.#responseDone || this.#channel.paused) return Infinity
+    return Math.max(this.#movedAt, this.#writer.movedAt)
+  }
+
+  /** Whether a byte of the response to this taker's request has come. */
+  heard(taker: ResponseTaker): boolean {
+    return this.#taker === taker && this.#sawBytes
   }
 
   // --- bytes -------------------------------------------------------------------------------------------------
@@ -109,6 +129,7 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
       return
     }
     this.#sawBytes = true
+    this.#movedAt = this.#ticks.tickEnd
     let next = 0
     while (this.#head === null) {
       const result = this.#collector.push(buffer, next, length, LIMITS)
@@ -304,18 +325,4 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
 
 function badResponse(detail: string): ProxyError {
   return new ProxyError('upstream_bad_response', '', { cause: detail })
-}
-
-/** Whether more bytes than the response's own lie in the read that brought its head. */
-function surplus(framing: ResponseHead['framing'], bytes: number): boolean {
-  if (framing === 'none') return bytes > 0
-  return typeof framing === 'number' && bytes > framing
-}
-
-/** The length that a response without a body states: of a HEAD, what a GET would have had. */
-function declaredLength(head: ResponseHead): number | 'none' {
-  for (let i = 0; i < head.headers.length; i += 2) {
-    if (head.headers[i] === 'content-length') return Number(head.headers[i + 1])
-  }
-  return 'none'
 }

@@ -1,4 +1,5 @@
 import type { HeaderList } from '../exchange/headers.ts'
+import type { ResponseHead } from './message.ts'
 
 const DIGITS = /^[0-9]{1,16}$/
 
@@ -99,4 +100,18 @@ export class FramingFields {
 
 function append(list: string | null, value: string): string {
   return list === null ? value : `${list},${value}`
+}
+
+/** Whether more bytes than the response's own lie in the read that brought its head. */
+export function surplus(framing: ResponseHead['framing'], bytes: number): boolean {
+  if (framing === 'none') return bytes > 0
+  return typeof framing === 'number' && bytes > framing
+}
+
+/** The length that a response without a body states: of a HEAD, what a GET would have had. */
+export function declaredLength(head: ResponseHead): number | 'none' {
+  for (let i = 0; i < head.headers.length; i += 2) {
+    if (head.headers[i] === 'content-length') return Number(head.headers[i + 1])
+  }
+  return 'none'
 }

@@ -1,273 +1,306 @@
-import type { BodySource } from '../exchange/body.ts'
+import { type BodySource, NO_BODY } from '../exchange/body.ts'
 import type { Exchange, Work } from '../exchange/exchange.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import type { ClientConnection } from '../http1/client-connection.ts'
-import type { ResponseTaker } from '../http1/outgoing.ts'
 import type { ResponseHead } from '../http1/message.ts'
-import type { ConnectionWaiter } from '../http1/pool.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
+import type { RetryPolicy } from '../snapshot/policies.ts'
 import type { Route, UpstreamAction } from '../snapshot/route.ts'
+import type { RetryCounts } from '../telemetry/recorder.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
-import type { PickAsk } from '../upstream/picker.ts'
 import type { UpstreamWaiter } from '../upstream/load.ts'
-import type { Ticket } from '../upstream/outcome.ts'
-import { bug, fail, filterResponse } from './answer.ts'
+import type { PickAsk } from '../upstream/picker.ts'
+import { stickyToken } from './affinity.ts'
+import { fail } from './answer.ts'
+import type { Attempt } from './attempt.ts'
+import { ExchangeClock } from './exchange-clock.ts'
+import { mayFallBack, respondInstead } from './fallback.ts'
+import { Hedge, type HedgeOwner } from './hedge.ts'
 import type { ProxyParts } from './parts.ts'
-import { ReplayBody } from './replay-body.ts'
-import { releaseTunnel } from './done.ts'
-import { afterFailure, mayRepeat } from './retry.ts'
+import { Place } from './place.ts'
+import { relay } from './relay.ts'
+import { keepBody, type ReplayBody } from './replay-body.ts'
+import { afterFailure, afterStatus, backoff, causeOf, mayHedge, type RetryState } from './retry.ts'
 import { responseHeaders } from './upstream-headers.ts'
 
-/** How long a body waits for the upstream's 100 before it is sent all the same (RFC 9110 section 10.1.1). */
-const CONTINUE_MS = 1000
-/** How often an exchange in its idle phase is looked at, as a part of its idle time. */
-const IDLE_LOOKS = 4
-
-type Phase = 'waiting' | 'connecting' | 'sending' | 'responding' | 'over'
-
 /**
- * One exchange's way to its upstream: a place there, an endpoint, a connection, the request, and the response back;
- * over all attempts. One object an exchange; every step is a callback on it, so that the plain path makes no promise
- * and no closure.
+ * One exchange's way to its upstream: a place there, one attempt after another until there is a response, and the
+ * response back. Every step is a callback, so that the plain path makes no promise and no closure.
  */
-export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, ResponseTaker, TimerOwner, PickAsk {
+export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, PickAsk, RetryState {
+  avoid: Endpoint | null = null
+  readonly sticky: string
+  retries = 0
+  raced = false
   readonly #exchange: Exchange
   readonly #route: Route
-  readonly #action: UpstreamAction
   readonly #parts: ProxyParts
-  readonly #timer = new Timer(this)
-  #phase: Phase = 'waiting'
-  #entered = false
-  #endpoint: Endpoint | null = null
-  #ticket: Ticket = 0
-  avoid: Endpoint | null = null
-  readonly hash = -1
-  readonly sticky = ''
-  #connection: ClientConnection | null = null
+  readonly #clock: ExchangeClock
+  /** The pause before a retry; made where there is one. */
+  #pause: Timer | null = null
+  #phase: 'waiting' | 'trying' | 'pausing' | 'responding' | 'over' = 'waiting'
+  #place: Place
+  #attempt: Attempt | null = null
+  #hedge: Hedge | null = null
   #body: BodySource
   #replay: ReplayBody | null = null
-  #target = ''
-  #host = ''
-  #retries = 0
-  #raced = false
-  #fresh = false
-  #awaitingContinue = false
   #continued = false
-  #idleWatched = false
-  #moved = 0
-  #stillFor = 0
 
-  constructor(exchange: Exchange, route: Route, action: UpstreamAction, parts: ProxyParts) {
+  /** @param body the request's, which something of ours may read along */
+  constructor(exchange: Exchange, route: Route, action: UpstreamAction, parts: ProxyParts, body: BodySource) {
     this.#exchange = exchange
     this.#route = route
-    this.#action = action
     this.#parts = parts
-    this.#body = exchange.body
+    this.#body = body
+    this.#place = new Place(action, exchange)
+    this.#clock = new ExchangeClock(this, parts, route.policies.timeout)
+    this.sticky = stickyToken(exchange, route.policies.affinity)
   }
 
   start(): void {
     const exchange = this.#exchange
-    const target = this.#action.target(exchange)
-    if (target instanceof ProxyError) {
-      fail(exchange, this.#route, target)
-      return
-    }
-    this.#target = target
-    this.#host = this.#action.host(exchange)
     const headers = exchange.upstreamHeaders
     if (exchange.tunnel !== null) headers.push('connection', 'Upgrade', 'upgrade', exchange.tunnel)
     if (exchange.expectsContinue) headers.push('expect', '100-continue')
     exchange.work = this
-    exchange.upstream = this.#action.upstream.spec.name
-    const entered = this.#action.upstream.enter(this)
+    this.#clock.begin(exchange, this.#body.length !== 'none')
+    this.#enter()
+  }
+
+  /** Asks the upstream for a place. */
+  #enter(): void {
+    const entered = this.#place.enter(this)
     if (entered instanceof ProxyError) this.#fail(entered)
     else if (entered) this.onRoom()
     // Waiting has a bound of its own: nobody waits longer than a connection would be waited for.
-    else this.#parts.wheel.schedule(this.#timer, this.#action.upstream.spec.connection.connect)
+    else this.#clock.run(this.#place.upstream.spec.connection.connect)
+  }
+
+  onRoom(): void {
+    this.#place.entered()
+    this.#try()
   }
 
   // --- one attempt -------------------------------------------------------------------------------------------
 
-  onRoom(): void {
-    this.#entered = true
-    this.#attempt()
-  }
-
-  #attempt(): void {
-    const endpoint = this.#action.upstream.pick(this)
+  #try(): void {
+    if (this.#clock.abandoned) {
+      this.#fail(new ProxyError('deadline_exceeded'))
+      return
+    }
+    const endpoint = this.#place.upstream.pick(this)
     if (endpoint instanceof ProxyError) {
       this.#fail(endpoint)
       return
     }
-    this.#endpoint = endpoint
-    this.#ticket = this.#action.upstream.begin(endpoint)
-    this.#exchange.attempts++
-    this.#exchange.endpoint = endpoint.label
-    this.#phase = 'connecting'
-    // The pool's own clock bounds the connect.
-    this.#parts.wheel.schedule(this.#timer, Infinity)
-    endpoint.pool.acquire(this, this.#fresh)
+    this.#phase = 'trying'
+    this.#clock.run()
+    const { retry, timeout } = this.#route.policies
+    const hedges = this.retries === 0 && mayHedge(retry, this.#exchange)
+    this.#hedge = hedges ? new Hedge(this, this.#parts.fine) : null
+    this.#attempt = this.#place.attempt(this.#hedge ?? this, endpoint, timeout, this.#parts)
+    if (this.#body.length === 'none') this.#awaitHedge()
+    this.#attempt.start(this.raced)
   }
 
-  onConnection(connection: ClientConnection): void {
-    const exchange = this.#exchange
-    this.#connection = connection
-    this.#phase = 'sending'
-    this.#action.upstream.recorder.requests++
-    this.#awaitingContinue = exchange.expectsContinue && !this.#continued
-    if (
-      connection.used &&
-      this.#replay === null &&
-      exchange.body.length !== 'none' &&
-      mayRepeat(exchange.method)
-    ) {
-      // A reused connection may be lost to the reuse race: a body that is to be sent again needs a copy.
-      this.#replay = new ReplayBody(exchange.body, this.#parts.budget, this.#parts.buffers)
-      this.#body = this.#replay
+  onConnected(attempt: Attempt, used: boolean): BodySource | null {
+    if (this.#phase === 'over') return null
+    if (this.#clock.abandoned) {
+      this.#fail(new ProxyError('deadline_exceeded'))
+      return null
     }
-    if (this.#awaitingContinue) this.#parts.wheel.schedule(this.#timer, CONTINUE_MS)
-    else if (exchange.body.length !== 'none') this.#watchIdle()
-    connection.send(
-      {
-        method: exchange.method,
-        target: this.#target,
-        host: this.#host,
-        headers: exchange.upstreamHeaders,
-        body: this.#body,
-        tunnel: exchange.tunnel,
-        expectsContinue: this.#awaitingContinue,
-      },
-      this,
-    )
+    this.#clock.pass(this.#exchange)
+    if (this.#body.length === 'none') return this.#body
+    attempt.expectsContinue = this.#exchange.expectsContinue && !this.#continued
+    if (this.#replay === null && this.#exchange.tunnel === null) {
+      this.#replay = keepBody(this.method, this.#body, used, this.#route, this.#parts)
+      this.#body = this.#replay ?? this.#body
+    }
+    if (!attempt.expectsContinue) this.#clock.watch(attempt)
+    return this.#body
   }
 
-  onRequestSent(): void {
-    if (this.#phase !== 'sending') return
-    this.#idleWatched = false
-    this.#parts.wheel.schedule(this.#timer, this.#route.policies.timeout.total ?? Infinity)
+  onSent(): void {
+    if (this.#phase !== 'trying' || this.#body.length === 'none') return
+    this.#clock.complete()
+    this.#awaitHedge()
   }
 
-  onInformational(status: number, headers: HeaderList): void {
-    if (status === 100) this.#continue()
-    else if (status === 103) this.#exchange.responder.inform(status, responseHeaders(headers))
+  onInformational(attempt: Attempt, status: number, headers: HeaderList): void {
+    if (status === 100) {
+      if (!attempt.expectsContinue || this.#continued) return
+      this.#continued = true
+      this.#clock.watch(attempt)
+      this.#exchange.responder.inform(100, [])
+    } else if (status === 103) {
+      this.#exchange.responder.inform(status, responseHeaders(headers))
+    }
   }
 
-  /** The upstream wants the body, or has not said so in time. */
-  #continue(): void {
-    if (!this.#awaitingContinue) return
-    this.#awaitingContinue = false
-    this.#continued = true
-    this.#watchIdle()
-    this.#exchange.responder.inform(100, [])
-    this.#connection?.continueBody()
-  }
-
-  onResponse(head: ResponseHead, body: BodySource): void {
-    const exchange = this.#exchange
+  onAnswer(attempt: Attempt, head: ResponseHead, body: BodySource): void {
+    if (head.status >= 400 && this.#goesOn(attempt, head, body)) return
     this.#phase = 'responding'
-    this.#watchIdle()
-    try {
-      const headers = responseHeaders(head.headers, head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0')
-      if (head.status === 101) {
-        headers.push('upgrade', exchange.tunnel ?? '')
-        // A tunnel may outlive many generations; it keeps its endpoint, and no configuration.
-        releaseTunnel(exchange, this.#route)
-      } else {
-        filterResponse(exchange, this.#route, headers)
-      }
-      exchange.responder.respond(head.status, headers, body)
-    } catch (error) {
-      body.abort(new ProxyError('internal'))
-      fail(exchange, this.#route, bug(error))
+    this.#clock.respond(attempt)
+    // A tunnel may last for days, and would make room for retries all the while.
+    if (head.status === 101) this.#place.leaveBudget()
+    relay(this.#exchange, this.#route, head, body, { endpoint: attempt.endpoint, sticky: this.sticky })
+  }
+
+  // --- a second attempt beside the first ---------------------------------------------------------------------
+
+  #awaitHedge(): void {
+    const after = this.#route.policies.retry?.hedge?.after
+    if (this.#hedge !== null && this.#attempt !== null && after !== undefined)
+      this.#hedge.wait(this.#attempt, after)
+  }
+
+  get wholeBody(): BodySource | null {
+    return this.#body.length === 'none' ? NO_BODY : (this.#replay?.copy ?? null)
+  }
+
+  secondAttempt(hedge: Hedge): Attempt | null {
+    const { retry, timeout } = this.#route.policies
+    if (this.#phase !== 'trying' || retry === null || this.#clock.abandoned) return null
+    this.avoid = this.#attempt?.endpoint ?? null
+    const endpoint = this.#place.hedge(retry, this)
+    if (endpoint === null) return null
+    this.retries++
+    this.#exchange.retriedFor = 'hedge'
+    this.#place.upstream.recorder.retries.hedge++
+    this.#clock.pass(this.#exchange)
+    return this.#place.attempt(hedge, endpoint, timeout, this.#parts)
+  }
+
+  onHedged(_loser: Attempt, survivor: Attempt, first: boolean): void {
+    this.#attempt = survivor
+    this.#place.hedged(first)
+  }
+
+  // --- what follows a failure --------------------------------------------------------------------------------
+
+  onFailed(attempt: Attempt, error: ProxyError): void {
+    if (this.#phase === 'over') return
+    const next = afterFailure(error, this)
+    if (next === 'repeat') {
+      this.raced = true
+      this.#place.upstream.recorder.reuseRaces++
+      this.#try()
+    } else if (next !== 'retry' || !this.#retry(attempt.endpoint, error.reason, causeOf(error), 0)) {
+      this.#fail(error)
     }
   }
 
-  // --- failures ----------------------------------------------------------------------------------------------
-
-  onNoConnection(error: ProxyError): void {
-    this.#failed(error)
+  /** Whether a response of the upstream is not the last word: there is a retry, or a fallback. */
+  #goesOn(attempt: Attempt, { status, headers }: ResponseHead, body: BodySource): boolean {
+    const wait = afterStatus(status, headers, this, this.#parts.wall)
+    if (wait >= 0 && this.#retry(attempt.endpoint, String(status), 'status', wait)) {
+      attempt.discard(body)
+      return true
+    }
+    if (!this.#mayFallBack(status)) return false
+    attempt.discard(body)
+    this.#fallBack(String(status), null)
+    return true
   }
 
-  onFailure(error: ProxyError): void {
-    this.#connection = null
-    this.#failed(error)
+  get hash(): number {
+    return this.#place.hash
   }
 
-  #failed(error: ProxyError): void {
-    if (this.#phase === 'over') return
-    const endpoint = this.#endpoint
-    this.#leaveEndpoint()
-    const next = afterFailure(error, {
-      method: this.#exchange.method,
-      replayable: this.#replayable(),
-      retries: this.#retries,
-      raced: this.#raced,
-      allowed: this.#route.policies.retry?.count ?? 0,
-    })
-    if (next === 'fail') {
-      if (error.reason === 'upstream_timeout') this.#action.upstream.recorder.timeouts++
-      this.#fail(error)
+  get method(): string {
+    return this.#exchange.method
+  }
+
+  get policy(): RetryPolicy | null {
+    return this.#route.policies.retry
+  }
+
+  get replayable(): boolean {
+    if (this.#exchange.tunnel !== null || this.#body.length === 'none') return true
+    return this.#replay === null ? this.#attempt?.touched !== true : this.#replay.replayable
+  }
+
+  /**
+   * Decides a retry, and begins its pause.
+   * @param wait how long the upstream asked not to be bothered
+   * @returns false where time or budget does not allow it
+   */
+  #retry(avoid: Endpoint, reason: string, cause: keyof RetryCounts, wait: number): boolean {
+    const { retry } = this.#route.policies
+    if (retry === null) return false
+    const pause = wait + backoff(retry, this.retries + 1, this.#parts.random)
+    if (!this.#clock.allows(pause) || !this.#place.retry(retry)) return false
+    this.retries++
+    this.#exchange.retriedFor = reason
+    this.#place.upstream.recorder.retries[cause]++
+    this.avoid = avoid
+    this.#phase = 'pausing'
+    this.#clock.run()
+    this.#pause ??= new Timer(this)
+    this.#parts.fine.schedule(this.#pause, pause)
+    return true
+  }
+
+  #mayFallBack(failed: ProxyError | number): boolean {
+    const { fallback } = this.#route.policies
+    const { tunnel, fallbackFor } = this.#exchange
+    if (fallback === null || tunnel !== null || fallbackFor !== '' || this.#phase === 'responding')
+      return false
+    return mayFallBack(fallback, failed, this)
+  }
+
+  /** Leaves the upstream for what the route names instead, which has the route's time again. */
+  #fallBack(reason: string, error: ProxyError | null): void {
+    const exchange = this.#exchange
+    const { fallback } = this.#route.policies
+    exchange.fallbackFrom = exchange.upstream
+    exchange.fallbackFor = reason
+    this.#place.upstream.recorder.fallbacks++
+    if (this.#route.fallback === null) {
+      this.#release(error)
+      if (fallback?.kind === 'respond') respondInstead(exchange, this.#route, fallback)
       return
     }
-    if (next === 'retry') {
-      this.#retries++
-      this.avoid = endpoint
-      this.#action.upstream.recorder.retries++
-    } else {
-      this.#raced = true
-      this.#fresh = true
-      this.#action.upstream.recorder.reuseRaces++
-    }
-    this.#attempt()
-  }
-
-  #replayable(): boolean {
-    if (this.#exchange.tunnel !== null || this.#exchange.body.length === 'none') return true
-    return this.#replay === null ? !this.#bodyTouched : this.#replay.replayable
-  }
-
-  /** Whether a byte of the client's body may be gone: from the moment the request was sent on. */
-  get #bodyTouched(): boolean {
-    return this.#phase !== 'connecting' && this.#phase !== 'waiting' && !this.#awaitingContinue
+    this.#leave(error)
+    this.#place = new Place(this.#route.fallback, exchange)
+    this.#phase = 'waiting'
+    this.avoid = null
+    this.retries = 0
+    this.raced = false
+    this.#clock.restart()
+    this.#enter()
   }
 
   #fail(error: ProxyError): void {
+    if (this.#mayFallBack(error)) {
+      this.#fallBack(error.reason, error)
+      return
+    }
     this.#release(error)
     fail(this.#exchange, this.#route, error)
   }
 
   // --- clocks ------------------------------------------------------------------------------------------------
 
-  onTimer(): void {
-    if (this.#phase === 'waiting') {
-      const reason = this.#action.upstream.resolving ? 'upstream_unresolved' : 'upstream_overloaded'
-      this.#fail(new ProxyError(reason, '', { cause: 'waited too long' }))
-    } else if (this.#awaitingContinue) {
-      this.#continue()
-    } else if (this.#idleWatched) {
-      this.#lookIdle()
-    } else {
-      this.#action.upstream.recorder.timeouts++
-      this.#fail(new ProxyError('upstream_timeout'))
+  onTimer(timer: Timer): void {
+    if (timer === this.#pause) {
+      this.#try()
+      return
     }
+    const seen = this.#clock.look()
+    if (seen === 'silent') this.#fail(new ProxyError('upstream_idle'))
+    else if (seen === 'expired') this.#fail(this.#expired())
   }
 
-  /** From here on what counts is whether bytes move, either way. */
-  #watchIdle(): void {
-    const idle = this.#route.policies.timeout.idle
-    this.#idleWatched = true
-    this.#stillFor = 0
-    this.#parts.wheel.schedule(this.#timer, idle === null ? Infinity : idle / IDLE_LOOKS)
-  }
-
-  #lookIdle(): void {
-    const idle = this.#route.policies.timeout.idle ?? Infinity
-    const moved = this.#connection?.moved ?? 0
-    this.#stillFor = moved === this.#moved ? this.#stillFor + 1 : 0
-    this.#moved = moved
-    if (this.#stillFor < IDLE_LOOKS) this.#parts.wheel.schedule(this.#timer, idle / IDLE_LOOKS)
-    else this.#fail(new ProxyError('upstream_idle'))
+  #expired(): ProxyError {
+    const { upstream } = this.#place
+    if (this.#phase === 'waiting' && !this.#clock.abandoned) {
+      const reason = upstream.resolving ? 'upstream_unresolved' : 'upstream_overloaded'
+      return new ProxyError(reason, '', { cause: 'waited too long', repeatable: 'never_processed' })
+    }
+    const error = this.#clock.expired(this.#phase === 'responding')
+    if (error.reason === 'upstream_timeout') upstream.recorder.timeouts++
+    return error
   }
 
   // --- ends --------------------------------------------------------------------------------------------------
@@ -276,25 +309,22 @@ export class Forward implements Work, UpstreamWaiter, ConnectionWaiter, Response
     this.#release(error)
   }
 
-  #leaveEndpoint(): void {
-    if (this.#endpoint === null) return
-    this.#action.upstream.abandoned(this.#endpoint, this.#ticket)
-    this.#endpoint = null
-  }
-
   /** Gives back everything. A second call does nothing. */
   #release(error: ProxyError | null): void {
     if (this.#phase === 'over') return
-    const phase = this.#phase
     this.#phase = 'over'
-    this.#parts.wheel.remove(this.#timer)
-    if (phase === 'connecting') this.#endpoint?.pool.cancel(this)
-    if (phase === 'waiting') this.#action.upstream.withdraw(this)
-    if (error !== null) this.#connection?.abort(this)
-    this.#connection = null
+    this.#leave(error)
     this.#replay?.release(error)
-    this.#leaveEndpoint()
-    if (this.#entered) this.#action.upstream.leave()
-    this.#entered = false
+  }
+
+  /** Gives back what belongs to the upstream. */
+  #leave(error: ProxyError | null): void {
+    this.#clock.stop()
+    if (this.#pause !== null) this.#parts.fine.remove(this.#pause)
+    this.#hedge?.cut(error)
+    this.#attempt?.cut(error)
+    this.#attempt = null
+    this.#hedge = null
+    this.#place.leave(this)
   }
 }

@@ -46,7 +46,7 @@ function setUp(limit = 1e9) {
   const budget = new MemoryBudget(limit)
   const buffers = new ReadBuffers(budget)
   const source = new Source()
-  return { budget, buffers, source, body: new ReplayBody(source, budget, buffers) }
+  return { budget, buffers, source, body: new ReplayBody(source, budget, buffers, 65_536) }
 }
 
 test('passes on what comes, and begins again with a copy for the next attempt', () => {

@@ -1,20 +1,44 @@
-import type { BodyLength, BodySink, BodySource } from '../exchange/body.ts'
+import { BufferedBody, type BodyLength, type BodySink, type BodySource } from '../exchange/body.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { MemoryBudget } from '../runtime/memory-budget.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
+import type { Route } from '../snapshot/route.ts'
+import { mayRepeat } from './retry.ts'
 
-/** A body longer than this is not kept for a second attempt. */
-const LIMIT = 65_536
+/** How much of a body is kept for the reuse race where the route has no retries. */
+const RACE_LIMIT = 65_536
 
 /**
- * A request body that can be sent twice: it passes on what comes and keeps a copy of the first 64 KiB. As long as
+ * A body that can be sent again, or null where there can be no other attempt, or it is known to be longer than what may
+ * be kept.
+ *
+ * @param used whether its connection was used before, so that the request may be lost to the reuse race
+ */
+export function keepBody(
+  method: string,
+  body: BodySource,
+  used: boolean,
+  route: Route,
+  parts: { readonly budget: MemoryBudget; readonly buffers: ReadBuffers },
+): ReplayBody | null {
+  const { retry } = route.policies
+  const again = retry !== null && retry.methods.includes(method)
+  if (!again && !(mayRepeat(method) && (used || route.fallback !== null))) return null
+  const limit = retry?.replay ?? RACE_LIMIT
+  const known = typeof body.length === 'number' ? body.length : 0
+  return known > limit ? null : new ReplayBody(body, parts.budget, parts.buffers, limit)
+}
+
+/**
+ * A request body that can be sent twice: it passes on what comes and keeps a copy of it up to a limit. As long as
  * nothing more came, the next attempt begins with the copy. Beyond that the copy is dropped and the body is a plain one.
  */
 export class ReplayBody implements BodySource {
   readonly #source: BodySource
   readonly #budget: MemoryBudget
   readonly #buffers: ReadBuffers
+  readonly #limit: number
   /** What takes the body from its source. */
   readonly #taker: BodySink = {
     chunk: (bytes, owned) => this.#chunk(bytes, owned),
@@ -39,10 +63,12 @@ export class ReplayBody implements BodySource {
   #failed: ProxyError | null = null
   #sink: BodySink | null = null
 
-  constructor(source: BodySource, budget: MemoryBudget, buffers: ReadBuffers) {
+  /** @param limit bytes; a longer body is not kept for a second attempt */
+  constructor(source: BodySource, budget: MemoryBudget, buffers: ReadBuffers, limit: number) {
     this.#source = source
     this.#budget = budget
     this.#buffers = buffers
+    this.#limit = limit
   }
 
   get length(): BodyLength {
@@ -52,6 +78,11 @@ export class ReplayBody implements BodySource {
   /** Whether another attempt can send it from the start. */
   get replayable(): boolean {
     return this.#whole && this.#failed === null
+  }
+
+  /** A copy of the whole body for an attempt beside the one that it goes to; null where it is not all here. */
+  get copy(): BodySource | null {
+    return this.#ended && this.replayable ? new BufferedBody(Buffer.concat(this.#copies)) : null
   }
 
   start(sink: BodySink): void {
@@ -105,7 +136,7 @@ export class ReplayBody implements BodySource {
   }
 
   #keep(bytes: Buffer): void {
-    if (this.#size + bytes.length > LIMIT || !this.#budget.roomy) {
+    if (this.#size + bytes.length > this.#limit || !this.#budget.roomy) {
       this.#drop()
       return
     }

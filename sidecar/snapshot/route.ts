@@ -14,6 +14,8 @@ export interface UpstreamAction<U = Upstream> {
   target(exchange: Exchange): string | ProxyError
   /** The Host that goes upstream. */
   host(exchange: Exchange): string
+  /** What the balancer hashes by, 32 bits, or -1 where the request has none of it; null: it hashes nothing. */
+  readonly hash: ((exchange: Exchange) => number) | null
 }
 
 /** What a compiled route does with a request. `U` is what stands for the upstream where nothing is asked of it. */

@@ -121,7 +121,11 @@ test('after an address changed, new requests go to the new one; what is under wa
   answer('127.0.0.2')
   await turns(3)
   // Nobody listens there: what matters is where it goes.
-  const after = await proxy.ask(GET)
+  const asked = proxy.ask(GET)
+  await turns(30)
+  // Past the pause before a retry.
+  await proxy.step(300)
+  const after = await asked
   if (after.status !== 200)
     assert.match(String((await proxy.accessLine(line => line.status === 502))['endpoint']), /^127\.0\.0\.2:/)
   sink.connections[0]?.send('HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nold')

@@ -1,4 +1,5 @@
 import { toWire } from '../../exchange/headers.ts'
+import { compileRequestHash } from '../../exchange/request-key.ts'
 import { compileHost, compileRedirect, compileRewrite } from '../../proxy/rewrite.ts'
 import { compileSplit } from '../../proxy/split.ts'
 import type { Action, UpstreamAction } from '../../snapshot/route.ts'
@@ -72,6 +73,7 @@ function compileWay<U extends Specified>(
     kind: 'upstream',
     upstream,
     target: compileRewrite(rewrite, upstream.spec.basePath),
-    host: compileHost(rewrite, role, upstream.spec.authority, false),
+    host: compileHost(rewrite, role, upstream.spec.authority, upstream.spec.https),
+    hash: compileRequestHash(upstream.spec.loadBalance.by),
   }
 }

@@ -1,0 +1,48 @@
+import type { BodySource } from '../exchange/body.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { ProxyError } from '../exchange/proxy-error.ts'
+import type { ResponseHead } from '../http1/message.ts'
+import type { Route } from '../snapshot/route.ts'
+import type { Endpoint } from '../upstream/endpoint.ts'
+import { bindClient } from './affinity.ts'
+import { bug, fail, filterResponse } from './answer.ts'
+import { releaseTunnel } from './done.ts'
+import { responseHeaders } from './upstream-headers.ts'
+
+/** Where a response comes from. */
+export interface Origin {
+  readonly endpoint: Endpoint
+  /** The token by which the client asked for an endpoint; empty: it did not. */
+  readonly sticky: string
+}
+
+/** Passes an upstream's response to the client: its headers cleaned, through the route's filters. */
+export function relay(
+  exchange: Exchange,
+  route: Route,
+  head: ResponseHead,
+  body: BodySource,
+  { endpoint, sticky }: Origin,
+): void {
+  exchange.endpoint = endpoint.label
+  try {
+    const headers = responseHeaders(head.headers, head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0')
+    bindClient(
+      exchange,
+      route.policies.affinity,
+      { status: head.status, token: endpoint.token, sticky },
+      headers,
+    )
+    if (head.status === 101) {
+      headers.push('upgrade', exchange.tunnel ?? '')
+      // A tunnel may outlive many generations; it keeps its endpoint, and no configuration.
+      releaseTunnel(exchange, route)
+    } else {
+      filterResponse(exchange, route, headers)
+    }
+    exchange.responder.respond(head.status, headers, body)
+  } catch (error) {
+    body.abort(new ProxyError('internal'))
+    fail(exchange, route, bug(error))
+  }
+}
