@@ -64,9 +64,9 @@ export class AdaptiveLimit {
     return Math.max(this.#min, Math.floor(limit))
   }
 
-  /** How many may wait for a place: what is served within about one more round trip. More would only be late. */
+  /** How many may wait for a place: what is served within about half a round trip. More would only be late. */
   get queue(): number {
-    return this.limit
+    return Math.ceil(this.limit / 2)
   }
 
   /** The mean round trip without a queue in milliseconds, or null while it is not known. */
