@@ -1,3 +1,4 @@
+// eslint-disable-next-line import/no-unassigned-import -- it is there for what it does: @peculiar/x509 needs it first
 import 'reflect-metadata'
 import { createPrivateKey, randomBytes, webcrypto } from 'node:crypto'
 import {
