@@ -23,11 +23,11 @@ export function stickyToken(exchange: Exchange, policy: AffinityPolicy | null): 
  */
 export function bindClient(
   exchange: Exchange,
-  policy: AffinityPolicy | null,
+  policy: AffinityPolicy,
   answer: { readonly status: number; readonly token: string; readonly sticky: string },
   headers: HeaderList,
 ): void {
-  if (policy === null || answer.token === answer.sticky) return
+  if (answer.token === answer.sticky) return
   if (answer.status >= 502 && answer.status <= 504) return
   // Behind a trusted proxy that ends TLS the client's scheme is the one that it forwarded.
   const scheme = headerValue(exchange.upstreamHeaders, 'x-forwarded-proto') ?? exchange.request?.scheme

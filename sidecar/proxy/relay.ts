@@ -27,12 +27,10 @@ export function relay(
   exchange.endpoint = endpoint.label
   try {
     const headers = responseHeaders(head.headers, head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0')
-    bindClient(
-      exchange,
-      route.policies.affinity,
-      { status: head.status, token: endpoint.token, sticky },
-      headers,
-    )
+    const { affinity } = route.policies
+    // A stand-in answers for once: the client keeps the endpoint that it has.
+    if (affinity !== null && exchange.fallbackFor === '')
+      bindClient(exchange, affinity, { status: head.status, token: endpoint.token, sticky }, headers)
     if (head.status === 101) {
       headers.push('upgrade', exchange.tunnel ?? '')
       // A tunnel may outlive many generations; it keeps its endpoint, and no configuration.
