@@ -175,8 +175,24 @@ upstreams:
     return { proxy, response: null }
   },
   upstream_unresolved: t => withNames(t, 'ENOTFOUND', []),
-  no_endpoint: {
-    never: 'a static address is always one, a name without any is upstream_unresolved; discovery comes later',
+  no_endpoint: async t => {
+    const { sink, proxy } = await withSink(t, { upstream: 'healthCheck: { tcp: on }' })
+    await sink.close()
+    await proxy.until('the check', () =>
+      proxy.errors.some(line => line['msg'] === 'an endpoint fails its health check'),
+    )
+    return { proxy, response: await proxy.ask(GET) }
+  },
+  circuit_open: async t => {
+    const { sink, proxy } = await withSink(t, {
+      route: 'retry: off',
+      upstream: 'circuitBreaker: { failureThreshold: 1 }',
+    })
+    await sink.close()
+    assert.equal((await proxy.ask(GET)).status, 502)
+    const response = await proxy.ask(GET)
+    assert.equal(response.headers['retry-after'], '30')
+    return { proxy, response }
   },
   upstream_overloaded: async t => {
     const { upstream, proxy } = await withUpstream(t, { upstream: 'limits: { inFlight: 1, pending: 0 }' })
@@ -244,6 +260,6 @@ test('reasons that nothing can produce are few and known', () => {
   const never = Object.entries(CASES).filter(([, produce]) => typeof produce !== 'function')
   assert.deepEqual(
     never.map(([reason]) => reason),
-    ['no_endpoint', 'draining'],
+    ['draining'],
   )
 })
