@@ -43,15 +43,33 @@ export function v8Flags() {
   return flags
 }
 
-/** The memory limit of this process's cgroup (v2, then v1) in bytes, or null where there is none. */
+/**
+ * The memory limit of this process's control group in bytes (v2, then v1), the smallest on the way up from it, or null
+ * where there is none. A container sees its own group as the root; a service of systemd does not.
+ */
 function cgroupLimit() {
-  for (const file of ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']) {
-    try {
-      const bytes = Number(readFileSync(file, 'utf8').trim())
-      if (Number.isFinite(bytes) && bytes > 0 && bytes < 2 ** 50) return bytes
-    } catch {
-      // not on this system, or not readable: the next place
+  const membership = read('/proc/self/cgroup') ?? ''
+  const v2 = /^0::(\/.*)$/m.exec(membership)?.[1] ?? '/'
+  const v1 = /^\d+:(?:[^:]*,)?memory(?:,[^:]*)?:(\/.*)$/m.exec(membership)?.[1] ?? '/'
+  let least = null
+  for (const [root, group, name] of [
+    ['/sys/fs/cgroup', v2, 'memory.max'],
+    ['/sys/fs/cgroup/memory', v1, 'memory.limit_in_bytes'],
+  ]) {
+    for (let folder = group; ; folder = path.posix.dirname(folder)) {
+      const bytes = Number(read(path.posix.join(root, folder, name))?.trim())
+      if (bytes > 0 && bytes < 2 ** 50 && (least === null || bytes < least)) least = bytes
+      if (folder === '/') break
     }
   }
-  return null
+  return least
+}
+
+/** A file of the kernel; null where it is not there or not readable. */
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return null
+  }
 }

@@ -20,6 +20,11 @@ export const PROGRAMS = {
   promtool: { debian: 'prometheus', brew: 'prometheus' },
   chromium: { debian: 'chromium', brew: 'chromium' },
   docker: { debian: 'docker.io', brew: 'docker' },
+  dockerd: { debian: 'docker.io', brew: null },
+  'docker-compose': { debian: 'docker-compose', brew: 'docker-compose' },
+  debootstrap: { debian: 'debootstrap', brew: null },
+  unshare: { debian: 'util-linux', brew: null },
+  'systemd-analyze': { debian: 'systemd', brew: null },
   ip: { debian: 'iproute2', brew: null },
   python3: { debian: 'python3', brew: 'python' },
 } as const satisfies Record<string, Source>

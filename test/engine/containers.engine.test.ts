@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { SteadyLoad } from '../reliability/steady-load.ts'
+import { Engine, IMAGE, needsEngine } from './engine.ts'
+import { Stack, until } from './stack.ts'
+
+// The real Dockerfile and the real Compose files, on an engine of their own. What docs/deployment.md says of restarts
+// is what happens here.
+
+const SIDECARS = ['edge', 'orders', 'users']
+const APPS = ['orders-app', 'users-app']
+const MAX_OVER_BASE = 40_000_000
+
+describe('containers', needsEngine(), () => {
+  let engine: Engine
+  let folder: string
+  before(async () => {
+    folder = mkdtempSync(path.join(os.tmpdir(), 'outrigger-containers-'))
+    engine = await Engine.start()
+    await engine.build()
+  })
+  after(async () => {
+    await engine.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  describe('the image', () => {
+    test('is small, runs as a number that is not root, and says how it is asked and ended', async () => {
+      const [base = ''] =
+        /^node:\S+/m.exec(await engine.docker('images', '--format', '{{.Repository}}:{{.Tag}}')) ?? []
+      const size = async (name: string): Promise<number> => Number(await engine.inspect(name, '{{.Size}}'))
+      const over = (await size(IMAGE)) - (await size(base))
+      assert.ok(over > 0 && over < MAX_OVER_BASE, `${over} bytes over ${base}`)
+      const config =
+        '{{.Config.User}} {{.Config.StopSignal}} {{json .Config.Entrypoint}} {{json .Config.Healthcheck.Test}}'
+      assert.equal(
+        await engine.inspect(IMAGE, config),
+        '65532:65532 SIGTERM ["outrigger"] ["CMD","outrigger","healthcheck"]',
+      )
+    })
+
+    test('serves without a shell, a writable file, a capability or a second process, and drains to exit code 0', async () => {
+      const config = path.join(folder, 'alone')
+      mkdirSync(config)
+      writeFileSync(
+        path.join(config, 'outrigger.yaml'),
+        'version: 1\nservice: alone\nlisteners:\n  - { name: in, role: inbound, address: ":8080", respond: { status: 204 } }\n',
+      )
+      const shells = ['dash', 'bash'].flatMap(name => ['-v', `/dev/null:/usr/bin/${name}:ro`])
+      const hard = [
+        '--read-only',
+        '--cap-drop',
+        'ALL',
+        '--security-opt',
+        'no-new-privileges',
+        '--memory',
+        '256m',
+      ]
+      const own = ['--network', 'none', '--health-interval', '1s', '-v', `${config}:/etc/outrigger:ro`]
+      await engine.docker('run', '-d', '--name', 'alone', ...hard, ...shells, ...own, IMAGE)
+      await until(async () => {
+        const state = await engine.inspect('alone', '{{.State.Status}} {{.State.Health.Status}}')
+        return state === 'running healthy' ? null : `${state}: ${await engine.docker('logs', 'alone')}`
+      })
+      const [, ...processes] = (await engine.docker('top', 'alone', '-o', 'pid,args')).split('\n')
+      const [first = '', ...others] = processes.map(line => line.trim().replace(/^\d+ +/, ''))
+      assert.match(
+        first,
+        /^\/usr\/local\/bin\/node .*--max-old-space-size=192 .*\/main\.js run -c \/etc\/outrigger$/,
+      )
+      // The loader reads the configuration in a child that goes when there is nothing more to read.
+      for (const other of others) assert.match(other, /config\/load\/child\.js$|healthcheck$/)
+      await engine.docker('stop', '-t', '20', 'alone')
+      assert.equal(await engine.inspect('alone', '{{.State.ExitCode}}'), '0')
+    })
+
+    test('without a configuration it ends with exit code 1 and says which file it looked for', async () => {
+      const end = await engine.tries('docker', ['run', '--rm', '--network', 'none', IMAGE])
+      assert.equal(end.code, 1)
+      assert.match(end.text, /\/etc\/outrigger/)
+    })
+  })
+
+  describe('docker-compose.yml', () => {
+    let stack: Stack
+    before(async () => {
+      stack = await Stack.up(engine)
+      await stack.asked('/api/orders/1', answer => answer.status === 200)
+    })
+    after(async () => stack.down())
+
+    test('serves through edge and sidecars, and Prometheus has all three with the rules', async () => {
+      const { body } = await stack.ask('/api/orders/1')
+      assert.deepEqual(JSON.parse(body), {
+        id: '1',
+        userId: '1',
+        item: 'tea',
+        quantity: 2,
+        customer: 'Ada Byron',
+      })
+      assert.equal((await stack.ask('/api/users/2')).status, 200)
+      await until(async () => {
+        const up = await stack.ask('/api/v1/query?query=sum(up)', stack.prometheusPort)
+        return /"value":\[[\d.]+,"3"\]/.test(up.body) ? null : up.body
+      })
+      const rules = await stack.ask('/api/v1/rules', stack.prometheusPort)
+      for (const name of ['HighErrorRate', 'GatewayDown']) assert.match(rules.body, new RegExp(`"${name}"`))
+    })
+
+    test('a service is reached through its sidecar and not otherwise', async () => {
+      const script = `for (const port of [8080, 8011])
+        await fetch('http://orders:' + port + '/healthz').then(answer => console.log(port, answer.status), error => console.log(port, error.cause.code))`
+      const told = await engine.docker(
+        'exec',
+        stack.container('edge'),
+        'node',
+        '--input-type=module',
+        '-e',
+        script,
+      )
+      assert.equal(told, '8080 200\n8011 ECONNREFUSED')
+    })
+
+    test('every container is read-only, without capabilities and not root', async () => {
+      const containers = (await engine.docker('ps', '--format', '{{.Names}}')).split('\n')
+      assert.equal(containers.length, 7)
+      for (const name of containers) {
+        const template =
+          '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}} {{.Config.User}}'
+        assert.match(
+          await engine.inspect(name, template),
+          /^true \[ALL\] \[no-new-privileges:true\] [1-9]\d*:\d+$/,
+          name,
+        )
+      }
+    })
+
+    test('a changed file takes effect within seconds, one with a mistake changes nothing, and no request fails', async () => {
+      const load = new SteadyLoad(stack.port, 50, { path: () => '/api/orders/1' })
+      const file = 'examples/compose/edge/outrigger.yaml'
+      stack.edit(file, 'Hello from the edge', 'Changed')
+      const took = await stack.asked('/hello', answer => answer.body.includes('Changed'), 10_000)
+      assert.ok(took < 5000, `${took} ms`)
+      stack.edit('examples/compose/orders/outrigger.yaml', 'timeout: 2s', 'timeout: 3s')
+      await logs('orders', /"msg":"reloaded"/)
+      stack.edit(file, 'stripPrefix', 'stripPrefixes')
+      await logs('edge', /"msg":"reload[^"]*","[^\n]*stripPrefixes/)
+      stack.edit(file, 'stripPrefixes', 'stripPrefix')
+      const outcome = await load.stop()
+      assert.deepEqual({ failed: outcome.failed, refused: outcome.refused }, { failed: {}, refused: 0 })
+      assert.ok(outcome.ok > 100)
+    })
+
+    test('a service that crashed is back by itself; one whose sidecar crashed has to be restarted, and says so', async () => {
+      const health = async (): Promise<string> =>
+        engine.inspect(stack.container('orders-app'), '{{.State.Health.Status}}')
+      await engine.crash(stack.container('orders-app'))
+      await until(async () => {
+        const count = await engine.inspect(stack.container('orders-app'), '{{.RestartCount}}')
+        return count === '1' ? null : `restarted ${count} times`
+      })
+      await stack.asked('/api/orders/1', answer => answer.status === 200)
+
+      await engine.crash(stack.container('orders'))
+      await stack.asked(
+        '/api/orders/1',
+        answer => answer.status === 502 && answer.body.includes('upstream_connect_failed'),
+      )
+      await until(async () => ((await health()) === 'unhealthy' ? null : health()))
+      assert.equal((await stack.ask('/api/users/1')).status, 200)
+      await stack.compose('restart', 'orders-app')
+      await stack.asked('/api/orders/1', answer => answer.status === 200)
+      await until(async () => ((await health()) === 'healthy' ? null : health()))
+    })
+
+    test('stop drains: what comes during the notice is answered, nothing is cut, exit code 0 everywhere', async () => {
+      const load = new SteadyLoad(stack.port, 50, { path: () => '/api/orders/1' })
+      const stopped = stack.compose('stop')
+      await logs('edge', /"msg":"draining"/)
+      await pause(1500) // the edge listens on for 5 s, so that load balancers notice
+      const outcome = await load.stop()
+      assert.deepEqual({ failed: outcome.failed, refused: outcome.refused }, { failed: {}, refused: 0 })
+      assert.ok(outcome.ok > 50)
+      await stopped
+      for (const name of [...SIDECARS, ...APPS])
+        assert.equal(await engine.inspect(stack.container(name), '{{.State.ExitCode}}'), '0', name)
+      for (const name of SIDECARS) await logs(name, /"msg":"stopped","cut":0/)
+    })
+
+    /** Waits for a line of a container's log. */
+    async function logs(service: string, pattern: RegExp): Promise<void> {
+      await until(async () => {
+        const { text } = await engine.run('docker', ['logs', '--tail', '200', stack.container(service)])
+        return pattern.test(text) ? null : `${service} logged no ${pattern}:\n${text.slice(-2000)}`
+      }, 15_000)
+    }
+  })
+
+  test('examples/compose-dev: the sidecar has the name and the port of the service', async () => {
+    const stack = await Stack.up(engine, 'examples/compose-dev/docker-compose.yml')
+    try {
+      await stack.asked('/anything', answer => /"requestId":"\w+/.test(answer.body))
+      await stack.compose('stop')
+      for (const name of ['shop', 'shop-app'])
+        assert.equal(await engine.inspect(stack.container(name), '{{.State.ExitCode}}'), '0', name)
+    } finally {
+      await stack.down()
+    }
+  })
+})
