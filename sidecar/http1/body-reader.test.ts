@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { BodySink } from '../exchange/body.ts'
-import type { ProxyError } from '../exchange/proxy-error.ts'
+import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Channel } from '../runtime/channel.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { ReadBuffers } from '../runtime/read-buffers.ts'
@@ -112,19 +112,74 @@ test('a body that was there whole before anybody took it leaves the socket readi
   }
 })
 
-test('a taker that wants no more stops the socket, and one whose body is over does not', () => {
+test('a taker that wants no more stops the socket after one more read, and one whose body is over does not', () => {
   const { reader, channel } = setUp()
   const sink = new Sink()
   sink.more = false
-  begin(reader, 6, 'abc', sink)
-  assert.ok(channel.paused)
-  reader.resume()
-  assert.ok(!channel.paused)
-  // The last piece: a connection that stayed paused would see neither FIN nor the next message.
+  begin(reader, 9, 'abc', sink)
+  // Read on: a client that leaves now is heard.
+  assert.deepEqual([channel.paused, reader.stopped], [false, true])
   push(reader, 'def')
+  assert.deepEqual([channel.paused, sink.text], [true, 'abc'])
+  reader.resume()
+  assert.deepEqual([channel.paused, sink.text], [false, 'abcdef'])
+  sink.more = true
+  reader.resume()
+  assert.deepEqual([channel.paused, reader.stopped], [false, false])
+  // The last piece: a connection that stayed paused would see neither FIN nor the next message.
+  sink.more = false
+  push(reader, 'ghi')
+  assert.equal(sink.text, 'abcdefghi.')
   assert.ok(reader.complete)
   assert.ok(!channel.paused)
   reader.resume()
+})
+
+test('an upstream is stopped at once', () => {
+  const { reader, channel } = setUp('response')
+  const sink = new Sink()
+  sink.more = false
+  begin(reader, 9, 'abc', sink)
+  assert.ok(channel.paused)
+})
+
+test('what was read although the taker wanted no more: passed on with what lies behind, or given up, and not kept', () => {
+  for (const [then, told, text] of [
+    ['resume', ['complete', 'behind GET'], 'abcdef.'],
+    ['discard', ['abandoned', 'complete', 'behind GET'], 'abc'],
+    ['push', ['abandoned', 'complete', 'behind GET'], 'abc'],
+    ['fail', [], 'abc!client_gone'],
+    ['end', ['complete', 'behind GET'], 'abcdef.'],
+    ['begin', [], 'abc'],
+  ] as const) {
+    const setup = setUp()
+    const { reader, buffers } = setup
+    const sink = new Sink()
+    sink.more = false
+    begin(reader, 6, 'abc', sink)
+    const pooled = buffers.take()
+    pooled.write('defGET')
+    assert.equal(reader.push(pooled, 0, 6), 6)
+    buffers.release(pooled)
+    assert.equal(buffers.held, 1, 'held')
+    sink.more = true
+    // The taker's references are its own affair; this one takes text only.
+    if (then === 'resume') reader.resume()
+    else if (then === 'end') {
+      reader.finish()
+      reader.resume()
+    } else if (then === 'fail') reader.fail(new ProxyError('client_gone'))
+    else if (then === 'begin') begin(reader, 'none', '')
+    else {
+      reader.abort()
+      if (then === 'discard') reader.discard()
+      else assert.equal(push(reader, 'more'), 0, 'all of it lies behind')
+    }
+    assert.deepEqual(setup.told, told, then)
+    assert.equal(sink.text, text, then)
+    const taken = sink.text.includes('def') ? 1 : 0
+    assert.equal(buffers.held, taken, `${then}: no reference is left but the taker's`)
+  }
 })
 
 test('a FIN ends a body that has nothing else to end it, and breaks every other', () => {

@@ -41,6 +41,11 @@ export class BodyReader implements BodySource {
   /** Whether `#pending` is a copy, so that nobody but us knows of it. */
   #retained = false
   #passing = false
+  /** The taker wants no more for now. */
+  #stopped = false
+  /** What came after that, not yet looked at: a part of a buffer of the pool. */
+  #held: Buffer | null = null
+  #endAfterHeld = false
   /** The buffer that is being passed on, for the decoder's slices. */
   #owned = false
 
@@ -60,6 +65,11 @@ export class BodyReader implements BodySource {
     return this.#state === 'flowing'
   }
 
+  /** Whether its taker wants no more for now, so that it is not the sender who is slow. */
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
   /** How many bytes of a body of known length are still to come, else Infinity. */
   get remaining(): number {
     if (this.#state === 'complete') return 0
@@ -73,6 +83,7 @@ export class BodyReader implements BodySource {
   begin(framing: Framing, buffer: Buffer, start: number, end: number, declared: BodyLength = 'none'): void {
     this.#framing = framing
     this.#sink = null
+    this.#dropHeld()
     this.received = 0
     this.limit = Infinity
     this.#pending = buffer
@@ -131,6 +142,9 @@ export class BodyReader implements BodySource {
   }
 
   resume(): void {
+    if (this.#state !== 'flowing') return
+    this.#stopped = false
+    this.#passHeld()
     if (this.#state === 'flowing') this.#channel.resume()
   }
 
@@ -138,6 +152,7 @@ export class BodyReader implements BodySource {
     if (this.#state !== 'flowing' && this.#state !== 'waiting') return
     this.#state = 'discarding'
     this.#sink = null
+    this.#stopped = false
     this.#owner.onBodyAbandoned()
   }
 
@@ -146,6 +161,8 @@ export class BodyReader implements BodySource {
     if (this.#state === 'complete' || this.#state === 'failed') return
     this.#state = 'discarding'
     this.#sink = null
+    this.#stopped = false
+    this.#passHeld()
     this.#passPending()
     this.#channel.resume()
   }
@@ -168,6 +185,9 @@ export class BodyReader implements BodySource {
    * @returns the offset after the body's end, or `end` where it goes on
    */
   push(buffer: Buffer, start: number, end: number): number {
+    if (this.#stopped && this.#hold(buffer, start, end)) return end
+    this.#passHeld()
+    if (this.complete) return start
     this.#pending = buffer
     this.#pass(buffer, start, end, buffer !== this.#channel.buffers.shared)
     const next = this.#pendingStart
@@ -178,6 +198,10 @@ export class BodyReader implements BodySource {
   /** The peer's FIN: the end of a close-delimited body, and a break in any other. */
   finish(): void {
     if (this.#state === 'complete' || this.#state === 'failed') return
+    if (this.#held !== null) {
+      this.#endAfterHeld = true
+      return
+    }
     if (this.#framing === 'close') {
       this.#complete(null)
       return
@@ -190,6 +214,7 @@ export class BodyReader implements BodySource {
     if (this.#state === 'complete' || this.#state === 'failed') return
     this.#state = 'failed'
     this.#pending = null
+    this.#dropHeld()
     const sink = this.#sink
     this.#sink = null
     sink?.abort(error)
@@ -243,12 +268,51 @@ export class BodyReader implements BodySource {
     const sink = this.#sink
     if (sink === null || bytes.length === 0) return
     if (owned) this.#channel.buffers.retain(bytes)
-    if (!sink.chunk(bytes, owned) && this.#state === 'flowing') this.#channel.pause()
+    if (sink.chunk(bytes, owned) || this.#state !== 'flowing') return
+    // A client is read once more before it is stopped (docs/architecture.md, "Who owns a byte", rule 8): where it has sent
+    // all that it had, we go on hearing whether it leaves.
+    if (this.#side === 'request' && this.#framing !== 'close') this.#stopped = true
+    else this.#channel.pause()
+  }
+
+  /** Keeps what came although the taker wants no more. @returns false where it cannot be kept without a copy */
+  #hold(buffer: Buffer, start: number, end: number): boolean {
+    this.#channel.pause()
+    if (this.#held !== null || buffer === this.#channel.buffers.shared) return false
+    const bytes = buffer.subarray(start, end)
+    this.#channel.buffers.retain(bytes)
+    this.#held = bytes
+    return true
+  }
+
+  #passHeld(): void {
+    const held = this.#held
+    if (held === null) return
+    this.#held = null
+    this.#pending = held
+    this.#pass(held, 0, held.length, true)
+    const next = this.#pendingStart
+    this.#pending = null
+    const ended = this.#endAfterHeld
+    this.#endAfterHeld = false
+    // A copy is made of what lies behind, if anything does.
+    if (this.#state === 'complete' && next < held.length) this.#owner.onBytesBehind(held.subarray(next))
+    this.#channel.buffers.release(held)
+    if (ended) this.finish()
+  }
+
+  #dropHeld(): void {
+    this.#stopped = false
+    this.#endAfterHeld = false
+    const held = this.#held
+    this.#held = null
+    if (held !== null) this.#channel.buffers.release(held)
   }
 
   #complete(trailers: string[] | null): void {
     if (this.#state === 'failed') return
     this.#state = 'complete'
+    this.#stopped = false
     this.#channel.settle()
     // The taker may have had enough for now; what it stopped is over, and a paused socket sees neither FIN nor RST.
     this.#channel.resume()

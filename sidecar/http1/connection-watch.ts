@@ -45,7 +45,7 @@ export class ConnectionWatch {
     if (!reader.complete && !state.tunnel) {
       watching = true
       // The clock stands while it is we who do not read.
-      if (!channel.paused) {
+      if (!channel.paused && !reader.stopped) {
         this.#readTime += ConnectionWatch.INTERVAL
         this.#readIdle = reader.received === this.#received ? this.#readIdle + ConnectionWatch.INTERVAL : 0
         this.#received = reader.received
@@ -55,6 +55,8 @@ export class ConnectionWatch {
           return new ProxyError('request_timeout', 'slow body')
       }
     }
+    // A socket that is not read says nothing of its peer, so it is asked.
+    if (channel.paused && channel.peerGone) return new ProxyError('client_gone', '', { cause: 'reset' })
     if (channel.backlog > 0) {
       watching = true
       if (!this.slowReader(channel, clocks.writeIdle, ConnectionWatch.INTERVAL)) {

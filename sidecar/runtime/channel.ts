@@ -215,6 +215,15 @@ export class Channel {
     return this.socket.bytesWritten - this.socket.writableLength - (handle?.writeQueueSize ?? 0)
   }
 
+  /** Whether the peer has reset the connection, which a socket that is not read does not tell. */
+  get peerGone(): boolean {
+    // The kernel forgets the peer with the connection. Only the handle asks it anew; a Unix socket's has no such question.
+    const { _handle: handle } = this.socket as unknown as {
+      _handle: { getpeername?: (out: object) => number } | null
+    }
+    return (handle?.getpeername?.({}) ?? 0) < 0
+  }
+
   /** How many bytes wait in the socket. */
   get backlog(): number {
     return this.socket.writableLength

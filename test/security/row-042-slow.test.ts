@@ -139,6 +139,52 @@ test('row 43: while the upstream takes nothing, it is not the client that is slo
   client.destroy()
 })
 
+test('a client that resets in the middle of an upload is noticed although nothing of it is read', async t => {
+  const { upstream, proxy } = await withUpstream(
+    t,
+    { route: 'requestSize: off' },
+    { clock: new SteppedClock() },
+  )
+  const client = await proxy.connect()
+  client.send('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 20000000\r\n\r\n')
+  const server = await upstream.accept()
+  server.socket.pause()
+  client.send(Buffer.alloc(20_000_000))
+  await turns(500)
+  await proxy.step(2000)
+  assert.equal(proxy.access.length, 0)
+  client.reset()
+  await turns(20)
+  await proxy.step(1500)
+  const line = await proxy.accessLine(one => one.reason === 'client_gone')
+  assert.equal(line['cause'], 'reset')
+  server.socket.resume()
+  await server.readToEnd()
+})
+
+test('a client that closes in the middle of an upload is noticed although the upstream takes nothing', async t => {
+  const { upstream, proxy } = await withUpstream(
+    t,
+    { route: 'requestSize: off' },
+    { clock: new SteppedClock() },
+  )
+  const client = await proxy.connect()
+  client.send('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 50000000\r\n\r\n')
+  const server = await upstream.accept()
+  server.socket.pause()
+  // In pieces, each of which is read before the next: the client has said all that it has to say when it is stopped.
+  for (let pieces = 0; proxy.service.budget.used < 200_000; pieces++) {
+    assert.ok(pieces < 1000, 'the upstream takes it all')
+    client.send(Buffer.alloc(32_768))
+    await turns(4)
+  }
+  client.half()
+  await proxy.accessLine(one => one.reason === 'body_aborted')
+  server.socket.resume()
+  await server.readToEnd()
+  client.destroy()
+})
+
 test('row 44: a client that takes no byte for 60 s is cut; the upstream stopped long before', async t => {
   const { upstream, proxy } = await withUpstream(t, {}, { clock: new SteppedClock() })
   const client = await proxy.connect()
