@@ -25,11 +25,11 @@ export class HashBalancer implements Balancer {
 
   picker(given: readonly Candidate[]): Picker {
     const candidates = inHashOrder(given)
-    const any = new RandomPicker(candidates, this.#random)
-    if (candidates.length < 2) return any
+    const keyless = new RandomPicker(candidates, this.#random)
+    if (candidates.length < 2) return keyless
     const known = this.#built.find(one => sameAs(one.candidates, candidates))
     if (known !== undefined) return known.picker
-    const picker = new HashPicker(candidates, this.#build(candidates), any)
+    const picker = new HashPicker(candidates, this.#build(candidates), keyless)
     if (this.#built.unshift({ candidates, picker }) > KEPT) this.#built.pop()
     return picker
   }

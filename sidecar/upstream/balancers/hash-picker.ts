@@ -21,17 +21,17 @@ export class HashPicker implements Picker {
   readonly #candidates: readonly Candidate[]
   readonly #table: HashTable
   /** For requests that have nothing to hash. */
-  readonly #any: Picker
+  readonly #keyless: Picker
 
   /** @param candidates two or more, in the order of the table's numbers */
-  constructor(candidates: readonly Candidate[], table: HashTable, any: Picker) {
+  constructor(candidates: readonly Candidate[], table: HashTable, keyless: Picker) {
     this.#candidates = candidates
     this.#table = table
-    this.#any = any
+    this.#keyless = keyless
   }
 
   pick(ask: PickAsk): Endpoint | null {
-    if (ask.hash === -1) return this.#any.pick(ask)
+    if (ask.hash === -1) return this.#keyless.pick(ask)
     const { owners } = this.#table
     const { length } = owners
     const place = this.#table.place(ask.hash)
