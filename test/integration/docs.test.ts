@@ -33,7 +33,8 @@ const AROUND: Readonly<Record<string, (text: string) => string>> = {
   top: text => `${listenerWith('    respond: { status: 204 }\n')}${text}`,
 }
 const ROUTE = '      - name: only\n        match: { path: "/{tenant}/{id}" }\n        upstream: app\n'
-const APP = 'upstreams: { app: { url: "http://127.0.0.1:3000" } }\n'
+const APP =
+  'upstreams: { app: { url: "http://127.0.0.1:3000" }, app-next: { url: "http://127.0.0.1:3001" } }\n'
 
 function listenerWith(rest: string): string {
   return `version: 1
