@@ -23,6 +23,7 @@ import { tunnelMetrics } from '../telemetry/tunnel-metrics.ts'
 import { type Every, systemLookup } from '../upstream/discovery/dns.ts'
 import { type Lookup, LookupQueue } from '../upstream/discovery/lookup-queue.ts'
 import { LiveState } from '../upstream/live-state.ts'
+import { CertificateWatch } from './certificate-watch.ts'
 import { connectionLimit, memoryLimit } from './machine-limits.ts'
 
 /** What a process brings to its data plane; tests bring their own clock and name server. */
@@ -59,6 +60,7 @@ export class Service {
   readonly proxy: ProxyParts
   readonly acceptors: AcceptorParts
   readonly handshakes: HandshakeMetrics
+  readonly certificates: CertificateWatch
   readonly #log: Log
 
   constructor(settings: ServiceSettings) {
@@ -83,6 +85,13 @@ export class Service {
       clock: this.clock,
       log,
       recorder: name => metrics.upstream(name),
+    })
+    this.certificates = new CertificateWatch({
+      snapshot: () => this.holder.current.snapshot,
+      clock: this.clock,
+      wheel: this.wheel,
+      log,
+      metrics,
     })
     const unrouted = metrics.route('none')
     const proxy: ProxyParts = {
@@ -125,9 +134,11 @@ export class Service {
   /** Lets the clocks run on the event loop. */
   run(): void {
     for (const wheel of [this.wheel, this.fine]) wheel.run(error => this.fault(error))
+    this.certificates.start()
   }
 
   stop(): void {
+    this.certificates.stop()
     this.wheel.stop()
     this.fine.stop()
   }

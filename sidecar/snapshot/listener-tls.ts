@@ -1,3 +1,5 @@
+import type { CertificateLife } from '../exchange/certificate-life.ts'
+
 /** What a listener shows and asks of its clients when they open TLS. Plain data; PEM text, as the files held it. */
 export interface ListenerTls {
   /** By SNI from their names; the first for the rest. */
@@ -18,13 +20,9 @@ export interface TlsListener {
 }
 
 /** A certificate chain with its private key. */
-export interface ServerCertificate {
+export interface ServerCertificate extends CertificateLife {
   readonly cert: string
   readonly key: string
   /** DNS names in lower case, `*.x` for wildcards; IP addresses as text. */
   readonly names: readonly string[]
-  /** Milliseconds of wall-clock time. */
-  readonly notAfter: number
-  /** As it was written, for logs and metrics. */
-  readonly file: string
 }

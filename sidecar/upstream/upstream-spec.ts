@@ -1,4 +1,5 @@
 import type { Address } from '../exchange/address.ts'
+import type { CertificateLife } from '../exchange/certificate-life.ts'
 import type { KeySource } from '../exchange/request-key.ts'
 
 /** One written endpoint: an address, or a name that is resolved to several. Weights are relative. */
@@ -94,6 +95,8 @@ export interface UpstreamTlsSpec {
   /** Ours, where it asks for one. */
   readonly cert: string | null
   readonly key: string | null
+  /** How long ours is good; null where there is none. */
+  readonly life: CertificateLife | null
   /** The name asked for and looked for; empty: the endpoint's, as it was written. */
   readonly serverName: string
   /** Exact SPIFFE IDs or DNS names, one of which it has to prove instead of its host name; empty: the host name. */

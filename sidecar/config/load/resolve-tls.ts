@@ -57,6 +57,7 @@ export function resolveUpstreamTls(
     ca: ca === undefined ? null : readAuthorities(ca, [...path, 'ca'], resolution),
     cert: own?.cert ?? null,
     key: own?.key ?? null,
+    life: own === null ? null : { file: own.file, notAfter: own.notAfter, renewBy: own.renewBy },
     serverName: written.serverName ?? '',
     peers: written.peers ?? [],
   }

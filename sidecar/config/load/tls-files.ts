@@ -1,12 +1,13 @@
 import { X509Certificate } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import type { CertificateLife } from '../../exchange/certificate-life.ts'
 import { alternativeNames } from '../../exchange/peer-identity.ts'
 import type { ServerCertificate } from '../../snapshot/listener-tls.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { readSecretFile } from './secret-file.ts'
 
-/** How long before its end a certificate is warned of when it is loaded. */
+/** The longest time before its end from which on a certificate is warned of. */
 const SOON_MS = 7 * 86_400_000
 
 /**
@@ -61,12 +62,12 @@ export function readCertificate(
     )
     return null
   }
-  const notAfter = leaf.validToDate.getTime()
-  warnOfEnd(written.cert, notAfter, resolution)
+  const life = lifeOf(written.cert, leaf)
+  warnOfEnd(life, resolution)
   const names = (alternativeNames(leaf.subjectAltName ?? '') ?? [])
     .filter(([kind]) => kind === 'DNS' || kind === 'IP Address')
     .map(([, name]) => name.toLowerCase())
-  return { cert, key, names, notAfter, file: written.cert }
+  return { cert, key, names, ...life }
 }
 
 /** Authorities, one or several in one file. Null where something is wrong with them, which is reported. */
@@ -89,7 +90,7 @@ export function readAuthorities(name: string, path: ConfigPath, resolution: Reso
     return null
   }
   for (const certificate of parsed) {
-    if (certificate !== null) warnOfEnd(name, certificate.validToDate.getTime(), resolution)
+    if (certificate !== null) warnOfEnd(lifeOf(name, certificate), resolution)
   }
   return pem
 }
@@ -102,9 +103,15 @@ function parse(pem: string): X509Certificate | null {
   }
 }
 
-function warnOfEnd(name: string, notAfter: number, resolution: Resolution): void {
-  const left = notAfter - Date.now()
-  if (left <= 0) resolution.warnings.push(`the certificate ${name} ended ${new Date(notAfter).toISOString()}`)
-  else if (left < SOON_MS)
-    resolution.warnings.push(`the certificate ${name} ends ${new Date(notAfter).toISOString()}`)
+function lifeOf(file: string, certificate: X509Certificate): CertificateLife {
+  const notAfter = certificate.validToDate.getTime()
+  const life = notAfter - certificate.validFromDate.getTime()
+  return { file, notAfter, renewBy: notAfter - Math.min(SOON_MS, life / 4) }
+}
+
+function warnOfEnd({ file, notAfter, renewBy }: CertificateLife, resolution: Resolution): void {
+  const now = Date.now()
+  if (now < renewBy) return
+  const when = new Date(notAfter).toISOString()
+  resolution.warnings.push(`the certificate ${file} ${now < notAfter ? 'ends' : 'ended'} ${when}`)
 }
