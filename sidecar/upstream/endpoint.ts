@@ -4,7 +4,7 @@ import { Pool, type PoolCounters, type PoolSettings } from '../http1/pool.ts'
 import type { Destination, SecureDialer } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
-import { OutlierRecord } from './outlier-record.ts'
+import type { OutlierRecord } from './outlier-record.ts'
 
 /**
  * One place where an upstream is served, and what is known of it: its connections and how much is under way. Live
@@ -21,7 +21,7 @@ export class Endpoint {
   /** Requests that were given to it and are not over. */
   inFlight = 0
   /** What its traffic showed. */
-  readonly outlier = new OutlierRecord()
+  readonly outlier: OutlierRecord
   /** Whether no upstream has used it yet. */
   fresh = true
   /** When its slow start began, on the wheel's clock; null: it never had one. */
@@ -34,7 +34,9 @@ export class Endpoint {
     counters: PoolCounters,
     buffers: ReadBuffers,
     wheel: TimerWheel,
+    outlier: OutlierRecord,
   ) {
+    this.outlier = outlier
     this.address = address
     this.label = addressLabel(address)
     this.target = {

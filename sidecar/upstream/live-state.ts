@@ -18,6 +18,7 @@ import type { Resolver } from './discovery/resolver.ts'
 import { StaticResolver } from './discovery/static.ts'
 import { addressLabel, Endpoint } from './endpoint.ts'
 import { HealthCheck } from './health-check.ts'
+import { OutlierRecord } from './outlier-record.ts'
 import { OutlierDetector } from './outlier.ts'
 import { ClientTls } from './client-tls.ts'
 import type { Balancer } from './picker.ts'
@@ -99,15 +100,43 @@ export class LiveState {
   endpoint(spec: UpstreamSpec, address: Address, name: string): Lease<Endpoint> {
     const { registry, buffers } = this.#parts
     // One pool per identity: what is expected there and who we are is part of what the endpoint is.
-    const serverName = spec.tls === null ? '' : spec.tls.serverName || name
+    const [hash, serverName] = identity(spec, name)
     const tls = (): ClientTls | null => (spec.tls === null ? null : new ClientTls(spec.tls, serverName))
     const lease = registry.acquire(
-      ['endpoint', spec.name, addressLabel(address), spec.tls?.hash ?? '', serverName],
-      () => new Endpoint(address, tls(), spec.connection, this.recorder(spec.name), buffers, this.wheel),
-      endpoint => endpoint.pool.close(),
+      ['endpoint', spec.name, addressLabel(address), hash, serverName],
+      () => {
+        const record = this.#outlierRecord(spec.name, addressLabel(address))
+        const counters = this.recorder(spec.name)
+        return {
+          record,
+          endpoint: new Endpoint(
+            address,
+            tls(),
+            spec.connection,
+            counters,
+            buffers,
+            this.wheel,
+            record.value,
+          ),
+        }
+      },
+      ({ record, endpoint }) => {
+        endpoint.pool.close()
+        record.release()
+      },
     )
-    lease.value.pool.configure(spec.connection)
-    return lease
+    const { endpoint } = lease.value
+    endpoint.pool.configure(spec.connection)
+    return { value: endpoint, release: () => lease.release() }
+  }
+
+  /** By address alone: a new certificate makes another endpoint, and no better one. */
+  #outlierRecord(upstream: string, label: string): Lease<OutlierRecord> {
+    return this.#parts.registry.acquire(
+      ['outlier', upstream, label],
+      () => new OutlierRecord(),
+      () => {},
+    )
   }
 
   outliers(upstream: string): Lease<OutlierDetector> {
@@ -146,12 +175,23 @@ export class LiveState {
     return lease
   }
 
-  /** Upstreams that ask one address the same question share the answer. */
-  check(upstream: UpstreamSpec, spec: HealthCheckSpec, endpoint: Endpoint): Lease<HealthCheck> {
+  /**
+   * Upstreams that ask one address the same question share the answer.
+   * @param name as for `endpoint`
+   */
+  check(upstream: UpstreamSpec, spec: HealthCheckSpec, endpoint: Endpoint, name: string): Lease<HealthCheck> {
     const { registry, buffers, random } = this.#parts
     const host = spec.host === '' ? upstream.authority : spec.host
     const lease = registry.acquire(
-      ['check', endpoint.label, spec.kind, spec.target, host, spec.statuses.join()],
+      [
+        'check',
+        endpoint.label,
+        ...identity(upstream, name),
+        spec.kind,
+        spec.target,
+        host,
+        spec.statuses.join(),
+      ],
       () => {
         const parts = { wheel: this.wheel, buffers, random, slots: this.#slots }
         const check = new HealthCheck(endpoint.target, upstream.authority, spec, parts)
@@ -168,4 +208,9 @@ export class LiveState {
     lease.value.configure(spec)
     return lease
   }
+}
+
+/** What an encrypted endpoint has to prove, and what we show it; empty where it is not encrypted. */
+function identity({ tls }: UpstreamSpec, name: string): [hash: string, serverName: string] {
+  return tls === null ? ['', ''] : [tls.hash, tls.serverName || name]
 }

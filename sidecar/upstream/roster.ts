@@ -109,14 +109,11 @@ export class Roster {
 
   #join(spec: EndpointSpec, address: EndpointSpec['address']): Member {
     const { name, healthCheck, circuitBreaker } = this.#spec
-    const endpoint = this.#live.endpoint(
-      this.#spec,
-      address,
-      spec.address.kind === 'tcp' ? spec.address.host : 'localhost',
-    )
+    const written = spec.address.kind === 'tcp' ? spec.address.host : 'localhost'
+    const endpoint = this.#live.endpoint(this.#spec, address, written)
     const leases = {
       endpoint,
-      check: healthCheck === null ? null : this.#live.check(this.#spec, healthCheck, endpoint.value),
+      check: healthCheck === null ? null : this.#live.check(this.#spec, healthCheck, endpoint.value, written),
       breaker:
         circuitBreaker?.scope === 'endpoint'
           ? this.#live.breaker(name, endpoint.value.label, circuitBreaker)

@@ -3,6 +3,7 @@ import { MemoryBudget } from '../../runtime/memory-budget.ts'
 import { ReadBuffers } from '../../runtime/read-buffers.ts'
 import { TimerWheel } from '../../runtime/timer-wheel.ts'
 import { Endpoint } from '../endpoint.ts'
+import { OutlierRecord } from '../outlier-record.ts'
 import type { Candidate, PickAsk } from '../picker.ts'
 
 const buffers = new ReadBuffers(new MemoryBudget(1e6))
@@ -19,6 +20,7 @@ export function candidates(...weights: readonly number[]): Candidate[] {
       { connectsOpened: 0, connectsFailed: 0 },
       buffers,
       wheel,
+      new OutlierRecord(),
     ),
   }))
 }
