@@ -1,4 +1,4 @@
-import { SteppedClock } from '../../test/harness/stepped-clock.ts'
+import type { Clock } from '../runtime/clock.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { seededRandom } from '../runtime/random.ts'
 import { ReadBuffers } from '../runtime/read-buffers.ts'
@@ -18,11 +18,13 @@ interface Line {
   readonly fields: LogFields
 }
 
-/** Live state on a stepped clock, name server and chance of a test's own; what it wrote and counted. */
-export function liveState(): {
+/** Live state on a test's own clock, name server and chance; what it wrote and counted. The test drives the wheel. */
+export function liveState<C extends Clock>(
+  clock: C,
+): {
   readonly live: LiveState
   readonly registry: Registry
-  readonly clock: SteppedClock
+  readonly clock: C
   readonly wheel: TimerWheel
   readonly metrics: UpstreamMetrics
   readonly lines: Line[]
@@ -33,8 +35,7 @@ export function liveState(): {
   readonly tick: () => void
 } {
   const registry = new Registry()
-  const clock = new SteppedClock()
-  const wheel = clock.drive(new TimerWheel(clock))
+  const wheel = new TimerWheel(clock)
   const asked: Parameters<Lookup>[1][] = []
   const ticks = new Set<() => void>()
   const metrics = new UpstreamMetrics('app')

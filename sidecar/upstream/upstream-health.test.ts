@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
+import { SteppedClock } from '../../test/harness/stepped-clock.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Endpoint } from './endpoint.ts'
 import { CountingWaiter, limits, liveState, OUTLIERS, tcp, upstreamSpec } from './live-fixture.ts'
@@ -21,7 +22,8 @@ const BREAKER: CircuitBreakerSpec = {
 
 /** Upstreams on one live state, which has to be empty when they are gone. */
 function setUp(t: TestContext) {
-  const parts = liveState()
+  const parts = liveState(new SteppedClock())
+  parts.clock.drive(parts.wheel)
   const open = new Set<Upstream>()
   t.after(() => {
     for (const upstream of open) upstream.release()

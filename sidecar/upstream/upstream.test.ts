@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import {
-  CountingWaiter as Waiter,
-  limits,
-  liveState as setUp,
-  tcp,
-  upstreamSpec as spec,
-} from './live-fixture.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { CountingWaiter as Waiter, limits, liveState, tcp, upstreamSpec as spec } from './live-fixture.ts'
 import { Upstream } from './upstream.ts'
+
+const setUp = () => liveState(systemClock)
 
 test('lets in as many as may be in flight, has as many wait, and refuses the rest', () => {
   const { live, registry, metrics } = setUp()
