@@ -8,6 +8,7 @@ import { type Eligibility, type EligibleMember, eligibility } from './eligibilit
 import type { Endpoint } from './endpoint.ts'
 import { groupPicker } from './group-picker.ts'
 import type { Condition } from './member.ts'
+import type { Candidate, PickAsk } from './picker.ts'
 
 interface Described {
   readonly condition?: Condition
@@ -226,5 +227,25 @@ describe('a picker over groups', () => {
       assert.equal(picker.pick({ ...ask, avoid: b ?? null }), a)
     }
     assert.equal(groupPicker([], new RoundRobin(), seededRandom(1)).pick(ask), null)
+  })
+
+  test('chooses the group by other bits of a hash than the balancer its endpoint', () => {
+    const four = candidates(1, 1, 1, 1)
+    const halves = [
+      { share: 0.5, candidates: four.slice(0, 2) },
+      { share: 0.5, candidates: four.slice(2) },
+    ]
+    const byUpperHalf = {
+      picker: (own: readonly Candidate[]) => ({
+        pick: ({ hash }: PickAsk) => own[hash < 2 ** 31 ? 0 : 1]?.endpoint ?? null,
+      }),
+    }
+    const picker = groupPicker(halves, byUpperHalf, seededRandom(1))
+    const seen = new Map<Endpoint | null, number>()
+    for (let i = 0; i < 4_000; i++) {
+      const picked = picker.pick({ ...ask, hash: Math.imul(i, 2654435761) >>> 0 })
+      seen.set(picked, (seen.get(picked) ?? 0) + 1)
+    }
+    for (const { endpoint } of four) assert.ok((seen.get(endpoint) ?? 0) > 800, `${seen.get(endpoint)}`)
   })
 })
