@@ -111,6 +111,13 @@ export class ConfigWatcher {
   async #compareOnce(): Promise<void> {
     const since = this.#lookedAt
     this.#lookedAt = this.#wall()
+    const changed = await this.#look(since)
+    // Once more: what changed while this was looked at is part of what is told now, and no second change.
+    if (changed) await this.#look(since)
+    if (changed && !this.#closed) this.#onChange()
+  }
+
+  async #look(since: number): Promise<boolean> {
     const found = new Map<string, Fingerprint>()
     let changed = false
     for (const file of this.#files)
@@ -119,7 +126,7 @@ export class ConfigWatcher {
       changed = (await this.#one(`${folder}/`, folder, folderFingerprint, found, since)) || changed
     }
     this.#known = found
-    if (changed && !this.#closed) this.#onChange()
+    return changed
   }
 
   async #one(

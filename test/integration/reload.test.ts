@@ -38,10 +38,7 @@ async function start(context: TestContext, text: string): Promise<Outrigger> {
 const isSwap = (line: LogLine): boolean => line.msg === 'reloaded' && line['changed'] === true
 const isRefusal = (line: LogLine): boolean => line.msg.startsWith('reload refused')
 
-/**
- * Changes the file, and waits for one more line of a kind. A change just behind the start may be told twice, and the
- * second of these lines must not be taken for the answer to the next change.
- */
+/** Changes the file, and waits for one more line of a kind. */
 async function change(
   outrigger: Outrigger,
   text: string,
@@ -181,4 +178,16 @@ describe('a reload', { concurrency: 2 }, () => {
     // What was bound for it is let go.
     await assert.rejects(RawClient.connect(free), { code: 'ECONNREFUSED' })
   })
+})
+
+test('a change right behind the start is loaded once', async context => {
+  const outrigger = await start(context, yaml(answering('in', 'one')))
+  await change(outrigger, yaml(answering('in', 'two')), isSwap)
+  // Whatever a first change set off is over when the second has been told.
+  await change(outrigger, yaml(answering('in', 'three')), isSwap)
+  const reloads = outrigger.log().filter(line => line.msg === 'reloaded')
+  assert.deepEqual(
+    reloads.map(line => line['changed']),
+    [true, true],
+  )
 })
