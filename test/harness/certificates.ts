@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import tls from 'node:tls'
@@ -53,8 +53,15 @@ export class CertificateFolder {
   /** Issues a certificate and writes NAME.crt and NAME.key. @returns `cert: ..., key: ...` for a configuration */
   async write(name: string, wish: CertificateWish): Promise<string> {
     const pair = await this.issue(wish)
-    writeFileSync(this.file(`${name}.key`), pair.key, { mode: 0o600 })
-    writeFileSync(this.file(`${name}.crt`), pair.cert, { mode: 0o644 })
+    // Each file whole or not at all, as those who renew certificates leave them; for a moment the two are no pair.
+    for (const [extension, text, mode] of [
+      ['key', pair.key, 0o600],
+      ['crt', pair.cert, 0o644],
+    ] as const) {
+      const file = this.file(`${name}.${extension}`)
+      writeFileSync(`${file}.new`, text, { mode })
+      renameSync(`${file}.new`, file)
+    }
     return `cert: "${this.file(`${name}.crt`)}", key: "${this.file(`${name}.key`)}"`
   }
 
