@@ -64,6 +64,7 @@ telemetry: { accessLog: { write: off } }
 upstreams:
   app: { url: "http://127.0.0.1:${port}/base" }
   users: { url: "http://localhost:${port}" }
+  spare: { url: "http://127.0.0.1:${port}/spare", circuitBreaker: on, limits: { inFlight: 2000 } }
 listeners:
   - name: in
     role: inbound
@@ -86,6 +87,11 @@ ${[
   route('port', 'match: { host: "shop.example:8443", path: /api }, respond: { status: 202 }'),
   route('beta', 'match: { path: /api, headers: { x-beta: { prefix: "1" } } }, respond: { status: 201 }'),
   route('page', 'match: { path: /api, query: { page: "2" }, priority: 3 }, upstream: app'),
+  // The sides differ by the base path of `app`, so that a wrong one shows.
+  route(
+    'split',
+    'match: { path: /split }, split: { by: [{ header: x-tenant }, path], to: { app: 60, users: 40, spare: 0 }, pin: { cookie: side } }',
+  ),
   route('cors', 'match: { path: /cors }, upstream: app, cors: { origins: "https://a.example" }'),
 ].join('\n')}
   - name: edge
@@ -119,7 +125,19 @@ interface Case {
 
 const METHODS = ['GET', 'GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'OPTIONS']
 const ODD_METHODS = ['DELETE', 'TRACE', 'BREW', 'get', 'G(T']
-const PATHS = ['/api', '/api/x', '/api/', '/users/7', '/users/me', '/users/7/x', '/v1/x', '/v2/a/b', '/cors']
+const PATHS = [
+  '/api',
+  '/api/x',
+  '/api/',
+  '/users/7',
+  '/users/me',
+  '/users/7/x',
+  '/v1/x',
+  '/v2/a/b',
+  '/cors',
+  '/split',
+  '/split/x',
+]
 const HOSTS = ['a', 'shop.example', 'shop.example', 'WWW.Shop.Example', 'x.y.shop.example.', 'users', 'app']
 const ODD_HOSTS = ['shop.example:8443', 'shop.example:80', 'users:8080', '[::1]', 'a..b', 'a b', 'u@a', '']
 const SEGMENTS = ['api', 'users', 'me', 'v1', 'v2', 'cors', '7', 'x', 'a.b', 'API', '%7Euser', 'caf%C3%A9']
@@ -163,6 +181,15 @@ const FIELDS = [
   'x-folded: a\r\n b',
   'x-bytes: caf\xc3\xa9',
 ]
+const SPLIT_FIELDS = [
+  'x-tenant: a',
+  'x-tenant: b',
+  'x-tenant: ',
+  'x-tenant: a\r\nx-tenant: b',
+  'cookie: side=spare',
+  'cookie: a=b; side=users',
+  'cookie: side=nobody',
+]
 const BROWSER_FIELDS = [
   'origin: https://a.example',
   'origin: https://b.example\r\naccess-control-request-method: GET',
@@ -182,6 +209,7 @@ function makeCase(random: RandomSource): Case {
   const version = random.chance(0.05) ? 'HTTP/1.0' : 'HTTP/1.1'
   let fields = random.chance(0.03) ? '' : `Host: ${host}\r\n`
   while (random.chance(0.3)) fields += `${random.pick(FIELDS)}\r\n`
+  if (target.startsWith('/split') && random.chance(0.7)) fields += `${random.pick(SPLIT_FIELDS)}\r\n`
   if (target.startsWith('/cors')) fields += `${random.pick(BROWSER_FIELDS)}\r\n`
   let body = ''
   if (random.chance(0.15)) {
@@ -271,6 +299,7 @@ test('the wire does what explain says, for thousands of random requests', { time
   const random = new RandomSource(seed())
   const cases = Array.from({ length: caseCount(10_000) }, () => makeCase(random))
   const kinds = new Map<string, number>()
+  const sides = new Set<string>()
   let next = 0
   const open = new Set<RawClient>()
   const work = async (): Promise<void> => {
@@ -294,6 +323,8 @@ test('the wire does what explain says, for thousands of random requests', { time
       )
       const kind = judgement.decision.kind === 'refused' ? expected.more : judgement.decision.kind
       kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+      if (judgement.route?.action.kind === 'split' && judgement.decision.kind === 'upstream')
+        sides.add(judgement.decision.upstream.name)
       if (response.headers['connection'] === 'close' || response.version === 'HTTP/1.0' || client.ended) {
         client.destroy()
         open.delete(client)
@@ -306,6 +337,7 @@ test('the wire does what explain says, for thousands of random requests', { time
   } finally {
     for (const client of open) client.destroy()
   }
+  assert.deepEqual([...sides].toSorted(), ['app', 'spare', 'users'])
   // The requests reach every part of what is decided.
   for (const kind of [
     ...['upstream', 'respond', 'redirect', 'answered', 'bad_request', 'bad_path', 'bad_host', 'no_route'],
