@@ -50,6 +50,7 @@ export const REASONS = {
     side: 'upstream',
     title: 'The name of the upstream could not be resolved',
   },
+  fault_injected: { status: 503, side: 'internal', title: 'The route makes trouble on purpose' },
   no_endpoint: {
     status: 503,
     side: 'upstream',

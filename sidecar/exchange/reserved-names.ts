@@ -18,6 +18,8 @@ export const RESERVED: readonly string[] = Object.freeze([
   'x-original-uri',
   'x-original-url',
   'x-real-ip',
+  'x-request-attempt',
+  'x-request-mirrored',
   'x-remote-user',
   'x-rewrite-url',
 ])

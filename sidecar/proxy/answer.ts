@@ -11,8 +11,15 @@ const RETRY_AFTER = '1'
 /**
  * Answers with `application/problem+json` (RFC 9457), and keeps the reason for log and metric. Where the response head
  * is out already, the connection is closed so that the response looks as incomplete as it is.
+ *
+ * @param status where it is not the reason's own
  */
-export function fail(exchange: Exchange, route: Route | null, error: ProxyError): void {
+export function fail(
+  exchange: Exchange,
+  route: Route | null,
+  error: ProxyError,
+  status: number = error.status,
+): void {
   if (exchange.finished) return
   exchange.reason = error.reason
   exchange.cause = error.cause
@@ -20,7 +27,7 @@ export function fail(exchange: Exchange, route: Route | null, error: ProxyError)
     exchange.responder.abort(error)
     return
   }
-  const { status, title } = REASONS[error.reason]
+  const { title } = REASONS[error.reason]
   const problem = {
     type: `urn:outrigger:reason:${error.reason}`,
     title,

@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { Generation } from '../snapshot/generation.ts'
 import type { Route } from '../snapshot/route.ts'
 import type { AccessLogPolicy } from '../telemetry/access-log.ts'
+import { endMirror } from './mirror-tap.ts'
 import type { ProxyParts } from './parts.ts'
 
 /** What a tunnel keeps of its generation for its accounts. */
@@ -29,6 +30,7 @@ export function done(exchange: Exchange, parts: ProxyParts): void {
   const lease = exchange.lease
   exchange.lease = null
   parts.active--
+  endMirror(exchange)
   const generation = lease instanceof Generation ? lease : null
   try {
     account(exchange, parts, generation)

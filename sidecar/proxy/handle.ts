@@ -6,7 +6,9 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import { answer, bug, fail, send } from './answer.ts'
 import { connect } from './connect.ts'
 import { decide, limit } from './decide.ts'
+import { injectFault } from './fault.ts'
 import { Forward } from './forward.ts'
+import { mirror } from './mirror.ts'
 import type { ProxyParts } from './parts.ts'
 
 /**
@@ -20,7 +22,7 @@ export function handle(exchange: Exchange, parts: ProxyParts): void {
   parts.active++
   try {
     // Before anything is done for it: what is short is not spent on refusing politely.
-    const cause = parts.overload.refuses()
+    const cause = parts.overload.refuses(parts.active)
     if (cause !== '') fail(exchange, null, new ProxyError('overloaded', '', { cause }))
     else receive(exchange, generation.snapshot, parts)
   } catch (error) {
@@ -101,6 +103,12 @@ function settle(exchange: Exchange, route: Route, verdict: NonNullable<Verdict>)
 }
 
 function act(exchange: Exchange, route: Route, parts: ProxyParts): void {
+  // 5. Trouble that the route makes on purpose. A request that it only delays comes back to `proceed`.
+  if (route.policies.fault !== null && injectFault(exchange, route, parts, proceed)) return
+  proceed(exchange, route, parts)
+}
+
+function proceed(exchange: Exchange, route: Route, parts: ProxyParts): void {
   const action = route.action
   if (action.kind === 'respond') {
     send(exchange, route, action.status, [...action.headers], action.body)
@@ -108,9 +116,9 @@ function act(exchange: Exchange, route: Route, parts: ProxyParts): void {
     const location = action.location(exchange)
     if (location instanceof ProxyError) fail(exchange, route, location)
     else send(exchange, route, action.status, ['location', location], Buffer.alloc(0))
-  } else if (action.kind === 'split') {
-    new Forward(exchange, route, action.choose(exchange), parts, exchange.body).start()
   } else {
-    new Forward(exchange, route, action, parts, exchange.body).start()
+    const body = route.mirror === null ? exchange.body : mirror(exchange, route, parts)
+    const way = action.kind === 'split' ? action.choose(exchange) : action
+    new Forward(exchange, route, way, parts, body).start()
   }
 }

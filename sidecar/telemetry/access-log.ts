@@ -102,6 +102,8 @@ export class AccessLog {
     if (exchange.upstream !== '') line += `,"upstream":${this.#names.get(exchange.upstream)}`
     if (exchange.endpoint !== '') line += `,"endpoint":${this.#names.get(exchange.endpoint)}`
     line += `,"attempts":${exchange.attempts}`
+    if (exchange.retriedFor !== '') line += `,"retried_for":${this.#names.get(exchange.retriedFor)}`
+    if (exchange.fallbackFor !== '') line += this.#fallback(exchange)
     if (exchange.clientAddress !== '') line += `,"client":${wireJson(exchange.clientAddress)}`
     line += `,"peer":${wireJson(peer(exchange))}`
     if (agent !== '') line += `,"user_agent":${wireJson(agent)}`
@@ -109,6 +111,11 @@ export class AccessLog {
     if (exchange.tunnel !== null) line += `,"tunnel":${wireJson(exchange.tunnel)}`
     if (trace !== '') line += `,"trace_id":"${trace}"`
     return line + '}\n'
+  }
+
+  #fallback(exchange: Exchange): string {
+    const from = this.#names.get(exchange.fallbackFrom)
+    return `,"fallback_from":${from},"fallback_for":${this.#names.get(exchange.fallbackFor)}`
   }
 
   /** For people at a terminal: time, status, duration, what was asked, where it went, and why it failed. */
@@ -127,6 +134,8 @@ export class AccessLog {
     line += ` route=${terminalText(exchange.route)}`
     if (exchange.endpoint !== '') line += ` -> ${terminalText(exchange.endpoint)}`
     if (exchange.attempts > 1) line += ` attempts=${exchange.attempts}`
+    if (exchange.fallbackFor !== '')
+      line += ` instead of ${terminalText(exchange.fallbackFrom)} (${exchange.fallbackFor})`
     if (exchange.reason !== '') line += ` ${terminalText(exchange.reason)}`
     if (exchange.cause !== '') line += ` (${terminalText(boundedText(exchange.cause))})`
     return line + '\n'

@@ -236,6 +236,24 @@ upstreams:
   upstream_idle: byTime('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 50000\r\n\r\nhalf', 8000, {
     route: 'timeout: { idle: 5s }',
   }),
+  stream_timeout: async t => {
+    const more = { route: 'timeout: { stream: 3s }' }
+    const { upstream, proxy } = await withUpstream(t, more, { clock: new SteppedClock() })
+    const client = await proxy.connect()
+    client.send(GET)
+    const server = await upstream.accept()
+    await server.readUntil('\r\n\r\n')
+    server.send('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf')
+    await client.readUntil('half')
+    await proxy.step(3100)
+    assert.equal(await client.readToEnd(), '')
+    client.destroy()
+    return { proxy, response: null }
+  },
+  deadline_exceeded: by('GET /x HTTP/1.1\r\nhost: a\r\nx-left: 0\r\n\r\n', {
+    route: 'timeout: { header: x-left }',
+  }),
+  fault_injected: by(GET, { route: 'fault: { status: 503 }' }),
   http_version: by('GET / HTTP/2.0\r\nhost: a\r\n\r\n'),
   loop_detected: by(`GET /x HTTP/1.1\r\nhost: a\r\n${'via: 1.1 outrigger\r\n'.repeat(10)}\r\n`),
 }
