@@ -176,3 +176,31 @@ test('the prototype of objects stays what it is', context => {
   assert.ok(loadConfig([path], { secrets: true, environment: {} }).ok)
   assert.equal(Reflect.get({}, 'polluted'), undefined)
 })
+
+test('without secrets no combination of resilience is refused for what a reference may bring', context => {
+  const path = join(folder(context), 'resilience.yaml')
+  const text = `version: 1
+service: orders
+listeners:
+  - name: inbound
+    role: inbound
+    address: ":8080"
+    timeout: { total: "\${env:T}", perTry: "\${env:T}", header: "\${env:H}" }
+    retry: { count: "\${env:N}", hedge: { after: "\${env:T}" }, statuses: "\${env:N}", backoff: { from: "\${env:T}", to: 1ms } }
+    routes:
+      - { name: a, match: { path: /a }, upstream: app, fault: { delay: "\${env:T}", abort: "\${env:F}" }, mirror: "\${env:U}" }
+      - { name: b, match: { path: /b }, upstream: app, fault: { status: "\${env:N}" }, affinity: "\${env:F}", fallback: "\${env:U}" }
+      - { name: c, match: { path: /c }, split: { by: "\${env:W}", to: { app: "\${env:N}" }, pin: { header: "\${env:H}" } } }
+upstreams:
+  app: { url: "http://a", circuitBreaker: "\${env:F}", outlierDetection: "\${env:F}", healthCheck: "\${env:P}", loadBalance: "\${env:W}" }
+  other:
+    url: "http://b"
+    loadBalance: { policy: "\${env:W}", by: "\${env:W}", zone: "\${env:Z}", panicPercent: "\${env:N}" }
+    healthCheck: { grpc: "\${env:W}", interval: "\${env:T}", timeout: 2s }
+    circuitBreaker: { failureRatio: "\${env:N}", window: "\${env:T}" }
+    limits: { inFlight: "\${env:N}", adaptive: { min: 10 } }
+`
+  writeFileSync(path, text)
+  const result = loadConfig([path], { secrets: false, environment: {} })
+  assert.ok(result.ok, JSON.stringify(result))
+})

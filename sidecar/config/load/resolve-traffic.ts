@@ -24,7 +24,7 @@ export function resolveFault(
       undefined,
       'key',
     )
-  } else if (delay === null && status === undefined && !abort && !resolution.partial) {
+  } else if (delay === null && status === undefined && !abort && !resolution.partial && resolution.secrets) {
     resolution.fault(
       path,
       '`fault` needs one of `delay`, `status` and `abort`: it would do nothing',

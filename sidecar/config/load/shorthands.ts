@@ -115,6 +115,8 @@ export function expandMember(value: unknown): unknown {
 }
 
 function switched(value: unknown, defaults: ConfigMap): unknown {
+  // A reference that is left alone may be `off`, which needs nothing else.
+  if (value instanceof Referenced && !value.resolved) return false
   const plain = given(value)
   if (plain === true || plain === 'on') return { ...defaults }
   return plain === 'off' ? false : value
