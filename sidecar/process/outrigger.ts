@@ -1,5 +1,4 @@
 import { statSync } from 'node:fs'
-import { AdminServer } from '../admin/admin-server.ts'
 import { Compiler } from '../config/compile/compiler.ts'
 import { formatConfigErrors } from '../config/config-error.ts'
 import type { LoadResult } from '../config/load-result.ts'
@@ -8,10 +7,10 @@ import type { ResolvedConfig } from '../config/resolved.ts'
 import { ConfigWatcher } from '../config/watch.ts'
 import type { Acceptor } from '../listener/acceptor.ts'
 import type { Generation } from '../snapshot/generation.ts'
-import { addressLabel } from '../upstream/endpoint.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
+import { AdminListeners } from './admin-listeners.ts'
 import { CgroupMemory } from './cgroup-memory.ts'
 import { processControl } from './control.ts'
 import { Drain, type DrainParts } from './drain.ts'
@@ -49,7 +48,8 @@ export class Outrigger {
   readonly #watcher: ConfigWatcher
   readonly #compiler: Compiler
   readonly #listeners: Listeners
-  readonly #admin: AdminServer
+  readonly #admin: AdminListeners
+  #adminAddress = ''
   #config: ResolvedConfig | null = null
   #serving = false
   #reloading = false
@@ -69,7 +69,7 @@ export class Outrigger {
       () => performance.now(),
     )
     this.#watcher = new ConfigWatcher(() => void this.reload())
-    this.#admin = new AdminServer(
+    this.#admin = new AdminListeners(
       processControl(this.service, settings, {
         ready: () => this.#serving && this.#drain === null,
         config: () => this.#config,
@@ -91,11 +91,9 @@ export class Outrigger {
     const result = await this.#load()
     if (!result.ok) return { kind: 'configuration', text: formatConfigErrors(result.errors) }
     const failed = await this.#apply(result.config)
-    if (failed !== null) return { kind: 'listen', text: cannotListen(failed) }
+    if (failed !== null) return { kind: 'listen', text: failed }
     this.service.run()
     this.#gauge = this.#measure()
-    const admin = await this.#listenAdmin(result.config)
-    if (typeof admin !== 'string') return { kind: 'listen', text: admin.text }
     this.#serving = true
     this.#watch(result)
     metrics.reloaded(result.config.hash)
@@ -104,7 +102,7 @@ export class Outrigger {
       layers: result.config.layers,
       hash: result.config.hash,
       listeners: this.#listeners.addresses(this.service.holder.current.snapshot),
-      admin,
+      admin: this.#adminAddress,
     })
     for (const warning of result.warnings) log.warn(warning)
     // Not needed to serve, and it costs a tenth of a second to load.
@@ -155,7 +153,7 @@ export class Outrigger {
     const failed = await this.#apply(result.config)
     metrics.reloaded(failed === null ? result.config.hash : null)
     if (failed === null) log.info('reloaded', { hash: result.config.hash, changed: true })
-    else log.error('reload refused: the last good configuration goes on', { errors: cannotListen(failed) })
+    else log.error('reload refused: the last good configuration goes on', { errors: failed })
     for (const warning of result.warnings) log.warn(warning)
   }
 
@@ -173,13 +171,22 @@ export class Outrigger {
     return this.#loader.load(this.#settings.sources, { env: this.#settings.env, secrets: true })
   }
 
-  /** Compiles, binds what is new, swaps, and lets go of what is gone; or changes nothing. */
-  async #apply(config: ResolvedConfig): Promise<CannotListen | null> {
+  /**
+   * Compiles, binds what is new, swaps, and lets go of what is gone; or changes nothing.
+   * @returns null, or which address cannot be bound
+   */
+  async #apply(config: ResolvedConfig): Promise<string | null> {
     const generation = await this.#compiler.compile(config)
     const opened = await this.#listeners.open(generation.snapshot)
     if ('code' in opened) {
       generation.give()
-      return opened
+      return cannotListen(opened)
+    }
+    const admin = await this.#admin.open(config.admin)
+    if (typeof admin === 'string') {
+      opened.undo()
+      generation.give()
+      return admin
     }
     const { holder } = this.service
     const before = holder.current
@@ -187,6 +194,7 @@ export class Outrigger {
     holder.swap(generation)
     this.#config = config
     for (const acceptor of opened.commit()) this.#retire(acceptor, before)
+    this.#adminAddress = admin.commit()
     before.give()
     this.#configureTelemetry(config)
     return null
@@ -217,17 +225,6 @@ export class Outrigger {
     const files = result.ok ? result.config.files : result.files
     const poll = this.#config?.watch.poll ?? 30_000
     this.#watcher.watch(files, this.#settings.sources.filter(isFolder), poll)
-  }
-
-  async #listenAdmin(config: ResolvedConfig): Promise<string | { readonly text: string }> {
-    const { address, probes, token } = config.admin
-    const bound = await this.#admin.listen(address, { probes: false, token })
-    if (typeof bound === 'string') return { text: bound }
-    if (probes !== null) {
-      const other = await this.#admin.listen(probes, { probes: true, token: null })
-      if (typeof other === 'string') return { text: other }
-    }
-    return addressLabel(bound)
   }
 
   #drainTimeout(): number {
