@@ -22,17 +22,23 @@ const READY_MS = 30_000
 export const IMAGE = 'outrigger:local'
 
 /**
- * Options for a suite that runs containers. Skipped, and said on stderr, where this machine cannot run an engine;
- * with OUTRIGGER_REQUIRE=all that is a failure.
+ * Starts an engine for a suite, with the suite's options. Where this machine cannot run one the suite is skipped, and
+ * that is said on stderr; with OUTRIGGER_REQUIRE=all it is a failure.
+ * @returns the engine; null where the options say skip
  */
-export function needsEngine(): { skip: string | false } {
-  if (process.platform !== 'linux' || process.getuid?.() !== 0) {
-    const reason = 'an engine of its own needs root on Linux'
-    if (process.env['OUTRIGGER_REQUIRE'] === 'all') throw new Error(`OUTRIGGER_REQUIRE=all, and ${reason}`)
-    console.error(`SKIPPED, nothing about containers was tested: ${reason}`)
-    return { skip: reason }
+export async function engineOrSkip(): Promise<[Engine | null, { skip: string | false }]> {
+  const absent = needs('dockerd', 'docker', 'docker-compose', 'debootstrap', 'unshare')
+  if (absent.skip !== false) return [null, absent]
+  try {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0)
+      throw new Error('an engine of its own needs root on Linux')
+    return [await Engine.start(), { skip: false }]
+  } catch (error) {
+    if (process.env['OUTRIGGER_REQUIRE'] === 'all') throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    console.error(`SKIPPED, nothing about containers was tried: ${reason}`)
+    return [null, { skip: reason }]
   }
-  return needs('dockerd', 'docker', 'docker-compose', 'debootstrap', 'unshare')
 }
 
 /**

@@ -5,6 +5,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { v8Flags } from '../../bin/pinned-node.js'
+import { programEntry } from './entry.ts'
 
 /** How a real Outrigger is started. */
 export interface StartOptions {
@@ -37,7 +38,6 @@ interface Ready {
   readonly admin?: string
 }
 
-const ROOT = path.resolve(import.meta.dirname, '..', '..')
 const READY_MS = 10_000
 const STOP_MS = 15_000
 
@@ -63,7 +63,7 @@ export class Outrigger {
 
   private constructor(folder: string, options: StartOptions) {
     this.folder = folder
-    const entry = options.entry ?? path.join(ROOT, 'sidecar', 'main.ts')
+    const entry = options.entry ?? programEntry()
     const args = [...v8Flags(), entry, 'run', '-c', folder, ...(options.args ?? [])]
     const { descriptors } = options
     const [program, all] =

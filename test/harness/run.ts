@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { pinnedNode } from '../../bin/pinned-node.js'
@@ -11,8 +11,8 @@ import { addTo, emptyTally, tallyLine } from './tally.ts'
 import type { Result } from './test-file.ts'
 import { runTestFile } from './test-file.ts'
 
-// `npm test [words]`, `npm run test:slow [words]`, `npm run lint`. Words name test files: those whose path holds all of
-// them run, without the checks. Ends with `N passed, N failed, N skipped`; exit code 1 where anything failed.
+// `npm test [words]`, `npm run test:slow [words]`, the same with `:dist` and `:engine`, `npm run lint`. Words name test
+// files: those whose path holds all of them run, without the checks. Ends with `N passed, N failed, N skipped`; exit code 1 where anything failed.
 
 const ROOT = path.resolve(import.meta.dirname, '..', '..')
 
@@ -28,12 +28,16 @@ interface Mode {
 
 const isSlow = (file: string): boolean => file.endsWith('.slow.test.ts')
 const isEngine = (file: string): boolean => file.endsWith('.engine.test.ts')
+/** Whether a test starts processes of Outrigger; those run once more against the compiled program. */
+const startsProcesses = (file: string): boolean =>
+  !isSlow(file) && !isEngine(file) && /harness\/(?:outrigger|entry)\.ts'/.test(readFileSync(file, 'utf8'))
 const WIDTH = Math.max(1, Math.min(4, os.availableParallelism()))
 
 const MODES: Readonly<Record<string, Mode>> = {
   '': { checks: true, files: file => !isSlow(file) && !isEngine(file), width: WIDTH, timeout: 120_000 },
   '--lint': { checks: true, files: null, width: WIDTH, timeout: 120_000 },
   '--slow': { checks: false, files: isSlow, width: 1, timeout: 600_000 },
+  '--dist': { checks: false, files: startsProcesses, width: WIDTH, timeout: 120_000 },
   '--engine': { checks: false, files: isEngine, width: 1, timeout: 600_000 },
 }
 
@@ -52,6 +56,7 @@ async function main(): Promise<number> {
     return 2
   }
   process.chdir(ROOT)
+  if (flag === '--dist') process.env['OUTRIGGER_DIST'] = '1'
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'outrigger-test-'))
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {

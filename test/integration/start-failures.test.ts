@@ -6,9 +6,9 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { programEntry } from '../harness/entry.ts'
 
-const MAIN = fileURLToPath(new URL('../../sidecar/main.ts', import.meta.url))
+const MAIN = programEntry()
 
 /** Runs the command line to its end. */
 async function outrigger(args: string[], cwd: string): Promise<{ code: number | null; stderr: string }> {
