@@ -1,8 +1,12 @@
 // Every reason of the catalogue is produced over a socket: status, problem+json, and the reason in body and log. A new
 // reason does not compile here before it has a case, or a line that says why it can have none.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type net from 'node:net'
+import tls from 'node:tls'
 import { test, type TestContext } from 'node:test'
 import { REASONS, type Reason } from '../../sidecar/exchange/proxy-error.ts'
+import { CertificateFolder } from '../harness/certificates.ts'
 import { routeTo } from '../harness/configs.ts'
 import { DeafUpstream } from '../harness/deaf-upstream.ts'
 import { InProcess, turns } from '../harness/in-process.ts'
@@ -156,6 +160,19 @@ upstreams:
     return { proxy, response: await proxy.ask(GET) }
   },
   upstream_reset: byUpstream('', 'fin'),
+  upstream_tls_failed: async t => {
+    const folder = await CertificateFolder.create()
+    t.after(() => folder.remove())
+    const service = tls.createServer(await folder.issue({ dns: ['other.example'] }))
+    service.on('tlsClientError', () => {})
+    t.after(() => service.close())
+    await once(service.listen(0, '127.0.0.1'), 'listening')
+    const { port } = service.address() as net.AddressInfo // it listens on TCP
+    const upstream = `tls: { ca: "${folder.ca}", serverName: app.example }`
+    const proxy = await InProcess.start(routeTo(port, { upstream }))
+    t.after(() => proxy.stop())
+    return { proxy, response: await proxy.ask(GET) }
+  },
   upstream_bad_response: byUpstream(
     'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 1\r\n\r\nx',
     null,
