@@ -113,13 +113,17 @@ export class Service {
       done: exchange => done(exchange, proxy),
     }
     this.proxy = proxy
+    const { overload } = this
+    const most = connectionLimit()
     this.acceptors = {
       wheel: this.wheel,
       buffers: this.buffers,
       date: new DateHeader(this.clock),
       lingering: lingeringMetrics(metrics),
       log,
-      maxConnections: connectionLimit(),
+      get maxConnections() {
+        return overload.connections(most)
+      },
       overload: this.overload,
       connections: 0,
       handle: exchange => handle(exchange, proxy),

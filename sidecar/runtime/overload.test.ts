@@ -12,9 +12,9 @@ function make(): { overload: Overload; budget: MemoryBudget } {
 }
 
 /** The share of a thousand requests that is refused. */
-function refused(overload: Overload): number {
+function refused(overload: Overload, active = 100): number {
   let count = 0
-  for (let i = 0; i < 1000; i++) if (overload.refuses() !== '') count++
+  for (let i = 0; i < 1000; i++) if (overload.refuses(active) !== '') count++
   return count / 1000
 }
 
@@ -72,6 +72,8 @@ test('memory: keep-alive ends at 92 %, requests at 95 %, and both come back', ()
   ] as const) {
     overload.observe({ lag: 0, memory })
     assert.equal(overload.closing, closing, `${memory}`)
+    assert.equal(overload.connections(1000), share === 1 ? 64 : 1000)
+    assert.equal(overload.connections(10), 10)
     assert.equal(refused(overload), share, `${memory}`)
     assert.equal(overload.cause, share === 1 ? 'memory' : '')
   }
@@ -81,9 +83,18 @@ test('memory: keep-alive ends at 92 %, requests at 95 %, and both come back', ()
 test('full buffers refuse at once, between two observations', () => {
   const { overload, budget } = make()
   budget.take(1101)
-  assert.equal(overload.refuses(), 'buffers')
+  assert.equal(overload.refuses(1), 'buffers')
   assert.equal(overload.share, 1)
   budget.give(1101)
-  assert.equal(overload.refuses(), '')
+  assert.equal(overload.refuses(1), '')
   assert.equal(overload.shed.buffers, 1)
+})
+
+test('short of memory, a few at a time are served all the same; with full buffers none', () => {
+  const { overload, budget } = make()
+  overload.observe({ lag: 0, memory: 0.99 })
+  assert.equal(refused(overload, 8), 0)
+  assert.equal(refused(overload, 9), 1)
+  budget.take(1101)
+  assert.equal(refused(overload, 1), 1)
 })

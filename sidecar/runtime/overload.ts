@@ -23,6 +23,10 @@ const MOST = 0.95
 /** From this share of the memory limit on connections end with their response; from the next on requests are refused. */
 const CLOSING = 0.92
 const REFUSING = 0.95
+/** So many requests may be under way however short memory is: what they take is not what it is short of. */
+const FEW = 8
+/** So many connections are let in however short memory is. */
+const FEW_CONNECTIONS = 64
 
 /**
  * Decides which requests are refused because the process itself has no room for them, before anything is done for
@@ -30,8 +34,9 @@ const REFUSING = 0.95
  *
  * For lag a growing share is refused, as much as it takes for the lag to fall to its mark: refusing all would let
  * the loop run empty and then drown again, and an answer that costs less than a request is still not free. Lag has to
- * last a second, so that a collection of garbage refuses nobody. Memory has no such middle: above its mark the next
- * request may be the one that ends the process, and all with it.
+ * last a second, so that a collection of garbage refuses nobody. Memory has no such middle: above its mark all are
+ * refused but a few at a time, for memory that nothing under way holds (garbage, a limit that is too small, what the
+ * allocator keeps) would else refuse everybody for good.
  */
 export class Overload {
   /** Requests refused so far, by cause. */
@@ -53,6 +58,11 @@ export class Overload {
     return this.#memory >= CLOSING
   }
 
+  /** How many connections may be open. @param limit where memory is not short */
+  connections(limit: number): number {
+    return this.#memory >= REFUSING ? Math.min(limit, FEW_CONNECTIONS) : limit
+  }
+
   /** The share of requests that is refused at this moment, 0 to 1. */
   get share(): number {
     return this.#memory >= REFUSING || this.#budget.exhausted ? 1 : this.#share
@@ -65,10 +75,14 @@ export class Overload {
     return this.#share > 0 ? 'lag' : ''
   }
 
-  /** Asked for each request. Counts it where it is refused. @returns why, or empty where it goes on */
-  refuses(): ShedCause | '' {
+  /**
+   * Asked for each request. Counts it where it is refused.
+   * @param active how many requests are under way, this one included
+   * @returns why it is refused, or empty where it goes on
+   */
+  refuses(active: number): ShedCause | '' {
     const cause = this.cause
-    if (cause === '') return ''
+    if (cause === '' || (cause === 'memory' && active <= FEW && !this.#budget.exhausted)) return ''
     if (cause === 'lag' && this.#random() >= this.#share) return ''
     this.shed[cause]++
     return cause

@@ -4,14 +4,15 @@ import { test } from 'node:test'
 import { routeTo } from '../harness/configs.ts'
 import { Outrigger } from '../harness/outrigger.ts'
 import { reasonOf } from '../harness/problem.ts'
-import { withSink } from '../harness/proxied.ts'
+import { withSink, withUpstream } from '../harness/proxied.ts'
 import { askOnce, RawClient } from '../harness/raw-client.ts'
+import { RawUpstream } from '../harness/raw-upstream.ts'
 
 const HERE = 'GET /here HTTP/1.1\r\nhost: a\r\n\r\n'
 const CALM = { lag: 0, memory: 0.5 }
 
 test('short of memory: connections end with their response; shorter: requests are refused, and later served', async t => {
-  const { proxy, sink } = await withSink(t)
+  const { proxy, upstream } = await withUpstream(t)
   const { overload } = proxy.service
   const kept = await proxy.connect()
   assert.equal((await kept.ask(HERE)).headers['connection'], undefined)
@@ -23,26 +24,39 @@ test('short of memory: connections end with their response; shorter: requests ar
   assert.equal(await kept.readToEnd(), '')
   kept.destroy()
 
+  // A few at a time are served however short memory is; these stay under way.
   overload.observe({ lag: 0, memory: 0.96 })
-  const before = sink.requestsSeen().length
+  const few = await Promise.all(Array.from({ length: 8 }, () => proxy.connect()))
+  for (const client of few) client.send('GET /x HTTP/1.1\r\nhost: a\r\n\r\n')
+  await proxy.until('eight under way', () => proxy.service.proxy.active === 8)
   const refused = await proxy.ask('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc')
   assert.equal(refused.status, 503)
   assert.equal(reasonOf(refused), 'overloaded')
   assert.equal(refused.headers['retry-after'], '1')
   assert.equal(refused.headers['connection'], 'close')
-  assert.equal(sink.requestsSeen().length, before)
+  assert.equal(upstream.connections.length, 8)
   const line = await proxy.accessLine(one => one.reason === 'overloaded')
   assert.equal(line['cause'], 'memory')
   const text = await proxy.metrics()
   assert.match(text, /^outrigger_overload_state 2$/m)
   assert.match(text, /^outrigger_shed_total\{cause="memory"\} 1$/m)
   assert.match(text, /^outrigger_shed_total\{cause="lag"\} 0$/m)
+  for (const client of few) client.destroy()
+  await proxy.until('their end', () => proxy.connections === 0)
+  assert.equal((await proxy.ask(HERE)).status, 200)
 
+  // Connections too are few.
+  const open = await Promise.all(Array.from({ length: 64 }, () => proxy.connect()))
+  await proxy.until('all of them', () => proxy.connections === 64)
+  await assert.rejects(
+    proxy.connect().then(client => client.readToEnd()),
+    /ECONNRESET/,
+  )
   overload.observe(CALM)
   const again = await proxy.connect()
   assert.equal((await again.ask(HERE)).headers['connection'], undefined)
   assert.equal((await again.ask(HERE)).status, 200)
-  again.destroy()
+  for (const client of [...open, again]) client.destroy()
 })
 
 test('a loop that lags refuses a part, on connections that go on', async t => {
@@ -61,26 +75,36 @@ test('a loop that lags refuses a part, on connections that go on', async t => {
   client.destroy()
 })
 
-test('a process that is out of memory answers 503, and its admin and probe listeners go on', async () => {
-  const yaml = routeTo(1) + 'admin: { address: 127.0.0.1:0 }\n'
+test('a process that is out of memory answers 503, and its admin listener goes on', async () => {
+  // Nobody is answered: the service takes connections and says nothing.
+  const upstream = await RawUpstream.listen()
+  const yaml = routeTo(upstream.port) + 'admin: { address: 127.0.0.1:0 }\n'
   const outrigger = await Outrigger.start(yaml, {
     entry: path.join(import.meta.dirname, '../reliability/small-machine.ts'),
     env: { SMALL_MACHINE_BYTES: String(40 * 1_048_576) },
   })
+  const few: RawClient[] = []
   try {
     const line = await outrigger.logged(one => one.msg.startsWith('overloaded'))
     assert.equal(line['cause'], 'memory')
+    for (let i = 0; i < 8; i++) {
+      const client = await RawClient.connect(outrigger.port('in'))
+      few.push(client)
+      client.send('GET /x HTTP/1.1\r\nhost: a\r\n\r\n')
+      await upstream.accept()
+    }
     const response = await askOnce(outrigger.port('in'), HERE)
     assert.equal(response.status, 503)
     assert.equal(reasonOf(response), 'overloaded')
     for (const page of ['/healthz', '/readyz', '/metrics']) {
-      const admin = await RawClient.connect(outrigger.adminPort)
-      const answer = await admin.ask(`GET ${page} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`)
+      const request = `GET ${page} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`
+      const answer = await askOnce(outrigger.adminPort, request)
       assert.equal(answer.status, 200, page)
       if (page === '/metrics') assert.match(String(answer.body), /outrigger_overload_state 2/)
-      admin.destroy()
     }
   } finally {
+    for (const client of few) client.destroy()
     await outrigger.stop('SIGKILL')
+    await upstream.close()
   }
 })
