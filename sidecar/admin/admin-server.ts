@@ -8,6 +8,7 @@ import type { Control } from './control.ts'
 import { ENDPOINTS } from './endpoints.ts'
 import { refuseForeign, refuseWrite } from './guard.ts'
 import type { GuardOptions } from './guard.ts'
+import { nodeHttp } from '../runtime/node-modules.ts'
 
 const MAX_CONNECTIONS = 64
 const HEAD_MS = 5_000
@@ -39,7 +40,7 @@ export class AdminServer {
    * @returns the address with the port that was bound, or one line that says why there is none
    */
   async listen(address: Address, options: GuardOptions): Promise<Address | string> {
-    const { createServer } = await import('node:http')
+    const { createServer } = nodeHttp()
     let bound = address
     const server = createServer(
       {

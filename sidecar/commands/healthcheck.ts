@@ -1,5 +1,6 @@
 import type { RequestOptions } from 'node:http'
 import type { Command } from './command.ts'
+import { nodeHttp } from '../runtime/node-modules.ts'
 
 const TIMEOUT_MS = 2_000
 const DEFAULT_ADDRESS = '127.0.0.1:9901'
@@ -64,7 +65,7 @@ function readAddress(address: string): RequestOptions | null {
 
 /** Null where the answer was 200, else what was wrong. */
 async function ask(check: Check): Promise<string | null> {
-  const { request } = await import('node:http')
+  const { request } = nodeHttp()
   return new Promise(resolve => {
     const timer = setTimeout(() => finish(`no answer within ${TIMEOUT_MS} ms`), TIMEOUT_MS)
     const sent = request({ ...check.target, path: check.path, agent: false }, response => {

@@ -1,9 +1,10 @@
 import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
-import tls from 'node:tls'
+import type tls from 'node:tls'
 import { identityOf, type PeerIdentity } from '../exchange/peer-identity.ts'
 import type { TlsListener } from '../snapshot/listener-tls.ts'
 import { CIPHERS, ticketKeys, TlsContexts, tlsListenerFor } from './tls-contexts.ts'
+import { nodeTls } from '../runtime/node-modules.ts'
 
 /** What a finished handshake proved. */
 export interface Handshake {
@@ -55,7 +56,7 @@ export class Handshakes {
     const first = specs[0]
     const certificate = first?.certificates[0]
     const keys = ticketKeys(listeners, secret)
-    this.#server = tls.createServer({
+    this.#server = nodeTls().createServer({
       ...(certificate === undefined ? {} : { cert: certificate.cert, key: certificate.key }),
       ...(first?.clients == null ? {} : { ca: first.clients.ca }),
       minVersion: first?.minVersion ?? 'TLSv1.2',

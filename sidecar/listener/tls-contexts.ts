@@ -1,7 +1,8 @@
 import { createHash, hkdfSync } from 'node:crypto'
-import tls from 'node:tls'
+import type tls from 'node:tls'
 import type { ListenerTls, ServerCertificate, TlsListener } from '../snapshot/listener-tls.ts'
 import { listenerFor } from '../snapshot/snapshot.ts'
+import { nodeTls } from '../runtime/node-modules.ts'
 
 /** ECDHE with AEAD only (docs/configuration.md, "TLS"): forward secrecy, and nothing that can be padded wrongly. */
 export const CIPHERS = [
@@ -35,7 +36,7 @@ export class TlsContexts {
     if (spec === null || certificate === null) return null
     let context = this.#made.get(certificate)
     if (context === undefined) {
-      context = tls.createSecureContext({
+      context = nodeTls().createSecureContext({
         cert: certificate.cert,
         key: certificate.key,
         minVersion: spec.minVersion,

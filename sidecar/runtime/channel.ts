@@ -1,5 +1,4 @@
 import type net from 'node:net'
-import tls from 'node:tls'
 import type { Destination } from './destination.ts'
 import { OutgoingSocket } from './outgoing-socket.ts'
 import type { ReadBuffers } from './read-buffers.ts'
@@ -18,6 +17,16 @@ export interface ChannelOwner {
   /** The socket is gone. `code` is the Node error code, or empty where it closed without one. */
   onClose(code: string): void
 }
+
+/** How a connection that we open begins, where it is not to carry HTTP/1.1. */
+export interface Opening {
+  /** What is spoken (ALPN); empty: it is not said. */
+  readonly protocol: 'http/1.1' | ''
+  /** What goes out before anything else, TLS included; null: nothing. */
+  readonly preface: Buffer | null
+}
+
+const HTTP1: Opening = { protocol: 'http/1.1', preface: null }
 
 /** How many bytes may wait in a socket before whoever fills it is asked to stop. */
 const MARK = 65_536
@@ -60,7 +69,12 @@ export class Channel {
   }
 
   /** Opens a connection. The owner hears `onClose` where it fails; `connected` is called where it does not. */
-  static connect({ at, tls: secure }: Destination, buffers: ReadBuffers, connected: () => void): Channel {
+  static connect(
+    { at, tls: secure }: Destination,
+    buffers: ReadBuffers,
+    connected: () => void,
+    { protocol, preface }: Opening = HTTP1,
+  ): Channel {
     // The socket exists before the channel, and reads nothing before it is connected.
     let channel: Channel | null = null
     const onread: net.OnReadOpts = {
@@ -68,7 +82,7 @@ export class Channel {
       callback: (length, buffer) => channel === null || channel.onRead(length, buffer),
     }
     if (secure !== null) {
-      const socket = secure.open(at, 'http/1.1', onread)
+      const socket = secure.open(at, protocol, onread, preface)
       channel = new Channel(socket, buffers)
       socket.on('secureConnect', connected)
       return channel
@@ -77,6 +91,8 @@ export class Channel {
     channel = new Channel(socket, buffers)
     socket.on('connect', connected)
     socket.connect({ ...at, autoSelectFamily: false })
+    // Waits in the socket until it is connected.
+    if (preface !== null) socket.write(preface)
     return channel
   }
 
@@ -139,7 +155,26 @@ export class Channel {
 
   /** Begins to read. Called once, when an owner is set. */
   start(): void {
-    this.socket.resume()
+    this.#flow()
+  }
+
+  /** Reads, first what somebody before us read and put back (listener/first-bytes.ts). */
+  #flow(): void {
+    if (this.socket.readableLength === 0 || this.socket.listenerCount('data') > 0) this.socket.resume()
+    // Its bytes come as others do, in a turn of their own: never inside of the call that begins to read.
+    else process.nextTick(this.#first)
+  }
+
+  readonly #first = () => {
+    // Asked for while the socket is paused, it is left where it is.
+    if (this.#paused || this.#closed || this.socket.destroyed) return
+    // Node's type of a stream without an encoding.
+    const early = this.socket.read() as Buffer | null
+    for (let at = 0; early !== null && at < early.length; at += this.buffers.shared.length) {
+      const length = early.copy(this.buffers.shared, 0, at)
+      this.onRead(length, this.buffers.shared)
+    }
+    if (!this.#paused && !this.#yielded) this.socket.resume()
   }
 
   /** Reads go to a private buffer from the next one on, until `settle`. */
@@ -169,7 +204,7 @@ export class Channel {
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    if (!this.#yielded && !this.#closed) this.socket.resume()
+    if (!this.#yielded && !this.#closed) this.#flow()
   }
 
   /** Writes a byte string. Answers false when the socket's mark is passed: `onDrain` will come. */
@@ -247,7 +282,7 @@ export class Channel {
   /** Closes with RST, so that no reader can take what it got for a whole. */
   reset(): void {
     // On TLS what says the end is close_notify, which a plain close leaves out (RFC 8446 section 6.1).
-    if (this.socket instanceof tls.TLSSocket) this.socket.destroy()
+    if ('encrypted' in this.socket) this.socket.destroy()
     else this.socket.resetAndDestroy()
   }
 

@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto'
-import type net from 'node:net'
-import tls from 'node:tls'
+import net from 'node:net'
+import type tls from 'node:tls'
 import { identityOf, isOneOf, type PeerIdentity } from '../exchange/peer-identity.ts'
 import type { Destination, SecureDialer } from '../runtime/destination.ts'
 import type { UpstreamTlsSpec } from './upstream-spec.ts'
+import { nodeTls } from '../runtime/node-modules.ts'
 
 /** A session that may be resumed, with what its full handshake proved. */
 interface ProvenSession {
@@ -49,15 +50,20 @@ export class ClientTls implements SecureDialer {
     this.#context = contextOf(spec)
   }
 
-  open(at: Destination['at'], protocol: 'http/1.1' | 'h2', onread?: net.OnReadOpts): tls.TLSSocket {
+  open(
+    at: Destination['at'],
+    protocol: 'http/1.1' | 'h2' | '',
+    onread?: net.OnReadOpts,
+    preface: Buffer | null = null,
+  ): tls.TLSSocket {
     const proven = this.#resumable()
     // What Node passes on to the socket, its types do not name.
     const options: tls.ConnectionOptions & Passed = {
-      ...at,
+      ...(preface === null ? at : { socket: afterPreface(at, preface) }),
       secureContext: this.#context,
       // RFC 6066 section 3: an IP address is not named.
       servername: isName(this.#serverName) ? this.#serverName : '',
-      ALPNProtocols: [protocol],
+      ...(protocol === '' ? {} : { ALPNProtocols: [protocol] }),
       allowHalfOpen: true,
       ...(onread === undefined ? {} : { onread }),
       ...(proven === null ? {} : { session: proven.session }),
@@ -65,7 +71,7 @@ export class ClientTls implements SecureDialer {
       // Names are looked up by us, and each address is an endpoint of its own.
       autoSelectFamily: false,
     }
-    const socket = tls.connect(options)
+    const socket = nodeTls().connect(options)
     socket.setNoDelay(true)
     let identity: PeerIdentity | null = proven?.identity ?? null
     socket.once('secureConnect', () => {
@@ -110,6 +116,16 @@ export class ClientTls implements SecureDialer {
   }
 }
 
+/** A connection on which something goes out before TLS begins. */
+function afterPreface(at: Destination['at'], preface: Buffer): net.Socket {
+  const raw = net.connect({ ...at, allowHalfOpen: true, autoSelectFamily: false })
+  raw.setNoDelay(true)
+  // What fails on it fails on what stands above.
+  raw.on('error', () => {})
+  raw.write(preface)
+  return raw
+}
+
 /** A short name for logs: the SPIFFE ID, else the first DNS name. */
 export function nameOf(identity: PeerIdentity): string {
   return identity.spiffe || identity.dns[0] || identity.subject
@@ -132,9 +148,9 @@ function identityOfPeer(socket: tls.TLSSocket): PeerIdentity | null {
 let system: string[] | null = null
 
 function contextOf(spec: UpstreamTlsSpec): tls.SecureContext {
-  system ??= tls.getCACertificates('system')
-  const ca = spec.ca ?? (system.length > 0 ? system : tls.getCACertificates('bundled'))
-  return tls.createSecureContext({
+  system ??= nodeTls().getCACertificates('system')
+  const ca = spec.ca ?? (system.length > 0 ? system : nodeTls().getCACertificates('bundled'))
+  return nodeTls().createSecureContext({
     ca,
     minVersion: 'TLSv1.2',
     ...(spec.cert === null || spec.key === null ? {} : { cert: spec.cert, key: spec.key }),

@@ -1,4 +1,3 @@
-import { METHODS } from 'node:http'
 import { z } from 'zod'
 import type { PathMatch, ValueTest } from '../../routing/match-spec.ts'
 import { parseExactPath, parseHost, parsePath, parseRegex } from './match-text.ts'
@@ -6,6 +5,7 @@ import { Referenced } from './referenced.ts'
 import { flag, integer, text, Wrong } from './scalars.ts'
 import { byFieldName, byName, list, option, section, shorter } from './shape.ts'
 import { didYouMean } from './suggestion.ts'
+import { nodeHttp } from '../../runtime/node-modules.ts'
 
 export const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
@@ -37,7 +37,7 @@ export const editableField = text('a header name', { pattern: TOKEN.source }, 'x
     : name
 })
 
-const known = new Set(METHODS.filter(method => method !== 'CONNECT'))
+const known = new Set(nodeHttp().METHODS.filter(method => method !== 'CONNECT'))
 export const method = text('a method', { samples: ['GET', 'POST'] }, 'GET', (value, shown) => {
   if (known.has(value)) return value
   return new Wrong(

@@ -1,6 +1,6 @@
-import { STATUS_CODES } from 'node:http'
 import type { WrittenRespond } from './action-schema.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
+import { nodeHttp } from '../../runtime/node-modules.ts'
 
 /** An answer of our own, as it goes out. */
 export interface ResolvedRespond {
@@ -16,7 +16,7 @@ export function resolveRespond(
   resolution: Resolution,
 ): ResolvedRespond {
   const { status = 200, headers = {}, body } = written ?? {}
-  if (STATUS_CODES[status] === undefined) {
+  if (nodeHttp().STATUS_CODES[status] === undefined) {
     resolution.fault([...path, 'status'], `${status} is no status that HTTP knows`)
   }
   if (body !== undefined && (status === 204 || status === 304)) {

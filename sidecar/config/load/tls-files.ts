@@ -1,11 +1,11 @@
 import { X509Certificate } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
-import { createSecureContext } from 'node:tls'
 import type { CertificateLife } from '../../exchange/certificate-life.ts'
 import { alternativeNames } from '../../exchange/peer-identity.ts'
 import type { ServerCertificate } from '../../snapshot/listener-tls.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { readSecretFile } from './secret-file.ts'
+import { nodeTls } from '../../runtime/node-modules.ts'
 
 /** The longest time before its end from which on a certificate is warned of. */
 const SOON_MS = 7 * 86_400_000
@@ -51,7 +51,7 @@ export function readCertificate(
     return null
   }
   try {
-    createSecureContext({ cert, key })
+    nodeTls().createSecureContext({ cert, key })
   } catch (error) {
     const why = error instanceof Error ? error.message.replace(/^error:[^:]*:[^:]*::/, '') : String(error)
     resolution.fault(
