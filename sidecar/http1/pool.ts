@@ -1,9 +1,10 @@
-import { ProxyError } from '../exchange/proxy-error.ts'
-import { Channel, type ChannelOwner } from '../runtime/channel.ts'
+import type { ProxyError } from '../exchange/proxy-error.ts'
+import type { Channel } from '../runtime/channel.ts'
 import type { Destination } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
 import { ClientConnection } from './client-connection.ts'
+import { Connecting, type ConnectingOwner } from './connecting.ts'
 import type { ConnectionHome } from './outgoing.ts'
 
 /** Who waits for a connection. Exactly one of the two is called, perhaps before `acquire` returns. */
@@ -28,14 +29,15 @@ export interface PoolCounters {
  * The connections to one endpoint. Hands out the most recently used idle one, opens another where there is none, and
  * lets whoever waits take what becomes free first. Limits are the upstream's; they are checked before anyone asks.
  */
-export class Pool {
+export class Pool implements ConnectingOwner {
   readonly #target: Destination
   readonly #buffers: ReadBuffers
   readonly #wheel: TimerWheel
   readonly #counters: PoolCounters
   readonly #idle: PooledConnection[] = []
   readonly #waiting: ConnectionWaiter[] = []
-  readonly #connecting = new Set<Connecting>()
+  /** Those that are being opened, and whom for; null: whoever waits. */
+  readonly #connecting = new Map<Connecting, ConnectionWaiter | null>()
   readonly #open = new Set<PooledConnection>()
   #settings: PoolSettings
   #closed = false
@@ -90,8 +92,8 @@ export class Pool {
       }
       this.#waiting.push(waiter)
     }
-    const connecting = new Connecting(this, fresh ? waiter : null)
-    this.#connecting.add(connecting)
+    const connecting = new Connecting(this)
+    this.#connecting.set(connecting, fresh ? waiter : null)
     connecting.start(this.#target, this.#settings.connect, this.#buffers, this.#wheel)
   }
 
@@ -99,7 +101,8 @@ export class Pool {
   cancel(waiter: ConnectionWaiter): void {
     const at = this.#waiting.indexOf(waiter)
     if (at !== -1) this.#waiting.splice(at, 1)
-    for (const connecting of this.#connecting) if (connecting.waiter === waiter) connecting.waiter = null
+    for (const [connecting, one] of this.#connecting)
+      if (one === waiter) this.#connecting.set(connecting, null)
   }
 
   /** Opens no more, closes what is idle, and what is busy when it comes home. */
@@ -107,8 +110,8 @@ export class Pool {
     this.#closed = true
     for (const idle of this.#idle.splice(0)) idle.connection.abort(null)
     // Whoever waits keeps its endpoint: what is being opened for it goes on.
-    for (const connecting of [...this.#connecting]) {
-      if (connecting.waiter === null && this.#waiting.length === 0) connecting.abandon()
+    for (const [connecting, waiter] of [...this.#connecting]) {
+      if (waiter === null && this.#waiting.length === 0) connecting.abandon()
     }
   }
 
@@ -148,12 +151,12 @@ export class Pool {
     pooled.connection.abort(null)
   }
 
-  connected(connecting: Connecting, channel: Channel): void {
+  onConnected(connecting: Connecting, channel: Channel): void {
+    const waiter = this.#connecting.get(connecting) ?? null
     this.#connecting.delete(connecting)
     this.#counters.connectsOpened++
     const pooled = new PooledConnection(channel, this, this.#wheel)
     this.#open.add(pooled)
-    const waiter = connecting.waiter
     if (waiter !== null) waiter.onConnection(pooled.connection)
     else this.settle(pooled, null)
   }
@@ -163,18 +166,18 @@ export class Pool {
     if (at !== -1) this.#idle.splice(at, 1)
   }
 
-  connectFailed(connecting: Connecting, error: ProxyError): void {
+  onConnectFailed(connecting: Connecting, error: ProxyError): void {
+    const own = this.#connecting.get(connecting) ?? null
     this.#connecting.delete(connecting)
     this.#counters.connectsFailed++
     // One failed attempt fails one waiter: the others have attempts of their own.
-    const waiter =
-      connecting.waiter ?? (this.#waiting.length > this.#pendingShared() ? this.#waiting.shift() : undefined)
+    const waiter = own ?? (this.#waiting.length > this.#pendingShared() ? this.#waiting.shift() : undefined)
     waiter?.onNoConnection(error)
   }
 
   #pendingShared(): number {
     let count = 0
-    for (const connecting of this.#connecting) if (connecting.waiter === null) count++
+    for (const waiter of this.#connecting.values()) if (waiter === null) count++
     return count
   }
 }
@@ -200,80 +203,5 @@ class PooledConnection implements ConnectionHome, TimerOwner {
 
   onTimer(): void {
     this.#pool.expire(this)
-  }
-}
-
-/** How Node and OpenSSL begin the codes of a handshake that failed; else it is the socket's. */
-const TLS_CODE =
-  /^(?:ERR_(?:TLS|SSL)_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_|PATH_LENGTH|HOSTNAME_MISMATCH)/
-
-/** One connection that is being opened. */
-class Connecting implements ChannelOwner, TimerOwner {
-  /** Whom it is for; null: whoever waits. */
-  waiter: ConnectionWaiter | null
-  readonly #pool: Pool
-  readonly #timer = new Timer(this)
-  #wheel: TimerWheel | null = null
-  #channel: Channel | null = null
-  #done = false
-
-  constructor(pool: Pool, waiter: ConnectionWaiter | null) {
-    this.#pool = pool
-    this.waiter = waiter
-  }
-
-  start(target: Destination, timeout: number, buffers: ReadBuffers, wheel: TimerWheel): void {
-    this.#wheel = wheel
-    wheel.schedule(this.#timer, timeout)
-    const channel = Channel.connect(target, buffers, () => this.#connected())
-    channel.owner = this
-    this.#channel = channel
-  }
-
-  /** Gives up: nobody waits for it. */
-  abandon(): void {
-    this.#fail(
-      new ProxyError('upstream_connect_failed', '', { cause: 'closed', repeatable: 'never_processed' }),
-    )
-  }
-
-  onTimer(): void {
-    this.#fail(new ProxyError('upstream_connect_timeout', '', { repeatable: 'never_processed' }))
-  }
-
-  onClose(code: string): void {
-    const reason = TLS_CODE.test(code) ? 'upstream_tls_failed' : 'upstream_connect_failed'
-    this.#fail(new ProxyError(reason, '', { cause: code, repeatable: 'never_processed' }))
-  }
-
-  onBytes(): void {
-    // Row 8: an upstream that speaks before it is asked.
-    this.#fail(
-      new ProxyError('upstream_bad_response', '', { cause: 'spoke first', repeatable: 'never_processed' }),
-    )
-  }
-  onEnd(): void {
-    this.#fail(
-      new ProxyError('upstream_connect_failed', '', { cause: 'ended', repeatable: 'never_processed' }),
-    )
-  }
-  onDrain(): void {}
-
-  #connected(): void {
-    if (this.#done) return
-    this.#done = true
-    this.#wheel?.remove(this.#timer)
-    this.#pool.connected(this, this.#channel as Channel) // set before the event can come
-  }
-
-  #fail(error: ProxyError): void {
-    if (this.#done) return
-    this.#done = true
-    this.#wheel?.remove(this.#timer)
-    if (this.#channel !== null) {
-      this.#channel.owner = null
-      this.#channel.destroy()
-    }
-    this.#pool.connectFailed(this, error)
   }
 }

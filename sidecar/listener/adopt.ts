@@ -37,7 +37,7 @@ function findSlots(socket: Socket): Slots | null {
  * (39 us a request fall to 33). Node offers this for sockets that it connects and not for those that it accepts; the
  * slots are the same. Where a later Node has other slots, the channel reads by `data` events, and `unsupported` hears of it once.
  *
- * The socket must be paused since its birth (`pauseOnConnect`), so that nothing was read before.
+ * The socket must be paused since its birth (`pauseOnConnect`). What was read before all the same, and put back, comes first.
  */
 export function adopt(socket: Socket, buffers: ReadBuffers, unsupported: () => void): Channel {
   const channel = new Channel(socket, buffers)
@@ -60,5 +60,7 @@ export function adopt(socket: Socket, buffers: ReadBuffers, unsupported: () => v
   inner[slots.callback] = (length: number, buffer: Buffer) => channel.onRead(length, buffer)
   inner[slots.generator] = () => channel.nextBuffer()
   use.call(inner._handle, first)
+  // Where first bytes were read, the handle reads still; what it brings is the channel's, once somebody owns that.
+  socket.pause()
   return channel
 }

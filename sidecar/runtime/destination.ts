@@ -14,8 +14,14 @@ export interface SecureDialer {
   /**
    * Begins to connect. `secureConnect` of the socket says that the other end proved to be who it has to be; where it
    * does not, the socket is destroyed with an error.
-   * @param protocol what is spoken inside (ALPN)
+   * @param protocol what is spoken inside (ALPN); empty: it is not said
    * @param onread where it reads to; none: a stream's own buffers
+   * @param preface what goes out in front of TLS, in the clear
    */
-  open(at: Destination['at'], protocol: 'http/1.1' | 'h2', onread?: net.OnReadOpts): tls.TLSSocket
+  open(
+    at: Destination['at'],
+    protocol: 'http/1.1' | 'h2' | '',
+    onread?: net.OnReadOpts,
+    preface?: Buffer | null,
+  ): tls.TLSSocket
 }
