@@ -9,20 +9,18 @@ import { bug, fail, filterResponse } from './answer.ts'
 import { releaseTunnel } from './done.ts'
 import { responseHeaders } from './upstream-headers.ts'
 
-/** Where a response comes from. */
-export interface Origin {
-  readonly endpoint: Endpoint
-  /** The token by which the client asked for an endpoint; empty: it did not. */
-  readonly sticky: string
-}
-
-/** Passes an upstream's response to the client: its headers cleaned, through the route's filters. */
+/**
+ * Passes an upstream's response to the client: its headers cleaned, through the route's filters.
+ *
+ * @param sticky the token by which the client asked for an endpoint; empty: it did not
+ */
 export function relay(
   exchange: Exchange,
   route: Route,
   head: ResponseHead,
   body: BodySource,
-  { endpoint, sticky }: Origin,
+  endpoint: Endpoint,
+  sticky: string,
 ): void {
   exchange.endpoint = endpoint.label
   try {
