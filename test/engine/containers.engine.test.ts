@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { SteadyLoad } from '../reliability/steady-load.ts'
 import type { Engine } from './engine.ts'
-import { engineOrSkip, IMAGE } from './engine.ts'
+import { engineOrSkip, IMAGE, ROOT } from './engine.ts'
 import { Stack, until } from './stack.ts'
 
 // The real Dockerfile and the real Compose files, on an engine of their own. What docs/deployment.md says of restarts
@@ -76,6 +76,19 @@ describe('containers', options, () => {
       for (const other of others) assert.match(other, /config\/load\/child\.js$|healthcheck$/)
       await engine.docker('stop', '-t', '20', 'alone')
       assert.equal(await engine.inspect('alone', '{{.State.ExitCode}}'), '0')
+    })
+
+    test('is what Compose 1.29 builds too', async () => {
+      const id = await engine.inspect(IMAGE, '{{.Id}}')
+      await engine.run('docker-compose', [
+        '-p',
+        'stack',
+        '-f',
+        path.join(ROOT, 'docker-compose.yml'),
+        'build',
+        'edge',
+      ])
+      assert.equal(await engine.inspect(IMAGE, '{{.Id}}'), id)
     })
 
     test('without a configuration it ends with exit code 1 and says which file it looked for', async () => {

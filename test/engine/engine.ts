@@ -15,7 +15,8 @@ export interface CommandEnd {
   readonly text: string
 }
 
-const ROOT = path.resolve(import.meta.dirname, '..', '..')
+/** The checkout. */
+export const ROOT = path.resolve(import.meta.dirname, '..', '..')
 const READY_MS = 30_000
 
 /** The image that the tests build from the real Dockerfile; docker-compose.yml names it so. */

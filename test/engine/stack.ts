@@ -4,8 +4,7 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../harness/free-port.ts'
 import type { Engine } from './engine.ts'
-
-const ROOT = path.resolve(import.meta.dirname, '..', '..')
+import { ROOT } from './engine.ts'
 
 /** A Compose project in a copy of its files, so that a test may edit them, on ports that were free. */
 export class Stack {
