@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { RE2JS } from 're2js'
 import type { PathMatch } from '../../routing/match-spec.ts'
+import { isBounded } from './regex-cost.ts'
 import { Wrong } from './scalars.ts'
 
 const HOST = /^(?:\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*(:\d{1,5})?$/
@@ -66,8 +67,9 @@ export function parseExactPath(written: string, shown: string): PathMatch | Wron
 
 /** A regular expression that runs in linear time. */
 export function parseRegex(written: string, shown: string): string | Wrong {
+  let regex: RE2JS
   try {
-    RE2JS.compile(written)
+    regex = RE2JS.compile(written)
   } catch (error) {
     const reason =
       error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : String(error)
@@ -77,7 +79,11 @@ export function parseRegex(written: string, shown: string): string | Wrong {
       backtracking ? 'look-around and back-references cannot run in linear time' : undefined,
     )
   }
-  return written
+  if (isBounded(regex)) return written
+  return new Wrong(
+    `${shown} is too costly: hostile text of 8 KiB could hold up all requests`,
+    'fewer or smaller counts (`{1,50}`), above all behind something that repeats and inside of one another',
+  )
 }
 
 /** The parameters a path brings. */
