@@ -7,12 +7,12 @@ import type { Upstream } from '../../upstream/upstream.ts'
 import type { ResolvedConfig, ResolvedUpstream } from '../resolved.ts'
 import { compileEntries } from './entries.ts'
 import { KeptParts } from './kept-parts.ts'
-import { SharedUpstream } from './shared-upstream.ts'
+import { HeldUpstream } from './held-upstream.ts'
 import { Slices } from './slices.ts'
 
 /** What a compilation leaves to the next one. */
 interface Compilation {
-  readonly upstreams: ReadonlyMap<string, SharedUpstream>
+  readonly upstreams: ReadonlyMap<string, HeldUpstream>
   readonly parts: KeptParts<Upstream>
 }
 
@@ -40,7 +40,7 @@ export class Compiler {
     const before = this.#last
     // Until this compilation stands there is nothing to take over: what it began may have changed live state.
     this.#last = NOTHING
-    const held = new Map<string, SharedUpstream>()
+    const held = new Map<string, HeldUpstream>()
     const release = (): void => {
       for (const one of held.values()) one.give()
     }
@@ -60,9 +60,9 @@ export class Compiler {
   }
 
   /** The upstream of the compilation before, if it is unchanged and somebody still holds it. */
-  #hold(spec: ResolvedUpstream, before: ReadonlyMap<string, SharedUpstream>): SharedUpstream {
+  #hold(spec: ResolvedUpstream, before: ReadonlyMap<string, HeldUpstream>): HeldUpstream {
     const known = before.get(spec.name)
-    return known?.hash === spec.hash && known.take() ? known : new SharedUpstream(spec, this.#live)
+    return known?.hash === spec.hash && known.take() ? known : new HeldUpstream(spec, this.#live)
   }
 
   async #snapshot(
@@ -90,6 +90,6 @@ export class Compiler {
   }
 }
 
-function upstreamsOf(held: ReadonlyMap<string, SharedUpstream>): ReadonlyMap<string, Upstream> {
+function upstreamsOf(held: ReadonlyMap<string, HeldUpstream>): ReadonlyMap<string, Upstream> {
   return new Map([...held].map(([name, one]) => [name, one.upstream]))
 }

@@ -13,6 +13,7 @@ export interface ScalarNode {
   readonly tagged: boolean
 }
 
+/** Keys with their values, as they are written: a key may stand twice. */
 export interface MapNode {
   readonly kind: 'map'
   readonly offset: number
@@ -21,6 +22,7 @@ export interface MapNode {
   readonly tagged: boolean
 }
 
+/** Values in their order. */
 export interface ListNode {
   readonly kind: 'list'
   readonly offset: number
@@ -29,6 +31,7 @@ export interface ListNode {
   readonly tagged: boolean
 }
 
+/** The name of a value that is written elsewhere. */
 export interface AliasNode {
   readonly kind: 'alias'
   readonly offset: number

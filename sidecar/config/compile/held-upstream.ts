@@ -3,7 +3,7 @@ import { Upstream } from '../../upstream/upstream.ts'
 import type { ResolvedUpstream } from '../resolved.ts'
 
 /** An upstream that consecutive generations share while its specification stays. It goes with the last that holds it. */
-export class SharedUpstream {
+export class HeldUpstream {
   readonly hash: string
   readonly upstream: Upstream
   #holders = 1
