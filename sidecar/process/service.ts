@@ -1,4 +1,5 @@
 import type { AcceptorParts } from '../listener/acceptor.ts'
+import type { FilterState } from '../config/compile/filter-leases.ts'
 import { DateHeader } from '../http1/head-writer.ts'
 import { done } from '../proxy/done.ts'
 import { handle, refuse } from '../proxy/handle.ts'
@@ -14,9 +15,12 @@ import { Generation } from '../snapshot/generation.ts'
 import { Holder } from '../snapshot/holder.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
+import { ConsumerMetrics } from '../telemetry/consumer-metrics.ts'
+import { FilterCounters } from '../telemetry/filter-counters.ts'
 import { HandshakeMetrics } from '../telemetry/handshake-metrics.ts'
 import { lingeringMetrics } from '../telemetry/lingering-metrics.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { overloadMetrics } from '../telemetry/overload-metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import { RepetitionLimit } from '../telemetry/repetition.ts'
 import { tunnelMetrics } from '../telemetry/tunnel-metrics.ts'
@@ -57,6 +61,7 @@ export class Service {
   readonly registry = new Registry()
   readonly holder: Holder
   readonly live: LiveState
+  readonly filterState: FilterState
   readonly proxy: ProxyParts
   readonly acceptors: AcceptorParts
   readonly handshakes: HandshakeMetrics
@@ -86,6 +91,8 @@ export class Service {
       log,
       recorder: name => metrics.upstream(name),
     })
+    const consumers = new ConsumerMetrics(this.clock, metrics)
+    this.filterState = this.#filterState(settings, consumers)
     this.certificates = new CertificateWatch({
       snapshot: () => this.holder.current.snapshot,
       clock: this.clock,
@@ -109,6 +116,7 @@ export class Service {
       tunnels: { lookups: this.#lookups(settings, 1), counters: tunnelMetrics(metrics) },
       active: 0,
       recordUnrouted: (method, status, seconds) => unrouted.record(method, status, seconds),
+      recordConsumer: (name, route, status) => consumers.record(name, route, status),
       recordError: (route, reason) => metrics.error(route, reason),
       done: exchange => done(exchange, proxy),
     }
@@ -147,6 +155,23 @@ export class Service {
     this.fine.stop()
   }
 
+  #filterState({ log, metrics, random }: ServiceSettings, consumers: ConsumerMetrics): FilterState {
+    const counters = new FilterCounters(metrics)
+    const repeated = new RepetitionLimit(log, this.clock)
+    return {
+      registry: this.registry,
+      parts: {
+        wheel: this.wheel,
+        fine: this.fine,
+        clock: this.clock,
+        random: random ?? systemRandom,
+        warn: (text, fields) => repeated.write(text, 'warn', text, fields),
+        counter: (name, help, labels) => counters.get(name, help, labels),
+        clientLabel: name => consumers.label(name),
+      },
+    }
+  }
+
   /** @param threads of the pool that they may have, and as many more for those that hang */
   #lookups(settings: ServiceSettings, threads: number): LookupQueue {
     return new LookupQueue(settings.lookup ?? systemLookup, {
@@ -161,18 +186,6 @@ export class Service {
   fault(error: unknown): void {
     this.#log.error('a bug in Outrigger closed a connection', { error })
   }
-}
-
-/** The metrics of overload, read at each scrape. */
-function overloadMetrics(metrics: Metrics, overload: Overload): void {
-  metrics.gauge(
-    'outrigger_overload_state',
-    'How short the process is of room: 0 not, 1 connections end with their response, 2 requests are refused.',
-    () => [{ labels: {}, value: overload.share > 0 ? 2 : overload.closing ? 1 : 0 }],
-  )
-  metrics.counter('outrigger_shed_total', 'Requests refused because the process had no room, by cause.', () =>
-    Object.entries(overload.shed).map(([cause, value]) => ({ labels: { cause }, value })),
-  )
 }
 
 function realEvery(milliseconds: number, call: () => void): { stop(): void } {
