@@ -1,3 +1,4 @@
+import type http from 'node:http'
 import type { TestContext } from 'node:test'
 import { HttpUpstream } from './http-upstream.ts'
 import { InProcess, type InProcessOptions } from './in-process.ts'
@@ -27,21 +28,11 @@ export class CountingService {
       const parts: Buffer[] = []
       request.on('data', (part: Buffer) => parts.push(part))
       request.on('error', () => {})
-      request.on('end', async () => {
+      request.on('end', () => {
         const { method = '', url = '', headers } = request
         const came = { method, target: url, headers, body: Buffer.concat(parts).toString('latin1') }
         service.came.push(came)
-        const said = await answer(came, service.came.length)
-        if (said === 'cut') request.socket.destroy()
-        else if (said !== 'silent') {
-          const {
-            status,
-            headers: more = {},
-            body = String(status),
-          } = typeof said === 'number' ? { status: said } : said
-          response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...more })
-          response.end(body)
-        }
+        void Promise.resolve(answer(came, service.came.length)).then(said => give(response, said))
       })
     })
     const service = new CountingService(upstream)
@@ -51,6 +42,17 @@ export class CountingService {
   get port(): number {
     return this.upstream.port
   }
+}
+
+function give(response: http.ServerResponse, said: Answer): void {
+  if (said === 'silent') return
+  if (said === 'cut') {
+    response.socket?.destroy()
+    return
+  }
+  const { status, headers = {}, body = String(status) } = typeof said === 'number' ? { status: said } : said
+  response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers })
+  response.end(body)
 }
 
 /** What a service does with a request. */

@@ -170,7 +170,7 @@ test('each attempt is told what is left by then', async t => {
   await turns(20)
   await proxy.step(1100, 10)
   const second = await upstream.accept()
-  const head = (await second.readUntil('\r\n\r\n')).toString()
+  const head = await second.readUntil('\r\n\r\n')
   const left = Number(/\r\nx-left: (\d+)\r\n/.exec(head)?.[1])
   assert.ok(left <= 8000 && left >= 6900, head)
   assert.match(head, /\r\nx-request-attempt: 2\r\n/)
