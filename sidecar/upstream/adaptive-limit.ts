@@ -138,6 +138,8 @@ export class AdaptiveLimit {
   #follow(mean: number): void {
     const gradient = Math.max(CUT, Math.min(1, (this.#base * TOLERANCE) / mean))
     if (gradient < 1) this.#starting = false
+    // Room that is not used need not grow: what comes with the next flood would stand in it.
+    else if (this.#busiest < Math.floor(this.#limit) * 0.8) return
     const grown = this.#starting ? this.#limit * 1.5 : this.#limit
     // The square root is the room in which a longer queue shows: without it no limit would ever grow.
     this.#limit = this.#clamp(grown * gradient + Math.sqrt(this.#limit) / 2)

@@ -75,9 +75,10 @@ test('a loop that lags refuses a part, on connections that go on', async t => {
   client.destroy()
 })
 
-test('a process that is out of memory answers 503, and its admin listener goes on', async () => {
+test('a process that is out of memory answers 503, and its admin listener goes on', async t => {
   // Nobody is answered: the service takes connections and says nothing.
   const upstream = await RawUpstream.listen()
+  t.after(() => upstream.close())
   const yaml = routeTo(upstream.port) + 'admin: { address: 127.0.0.1:0 }\n'
   const outrigger = await Outrigger.start(yaml, {
     entry: path.join(import.meta.dirname, '../reliability/small-machine.ts'),
@@ -105,6 +106,5 @@ test('a process that is out of memory answers 503, and its admin listener goes o
   } finally {
     for (const client of few) client.destroy()
     await outrigger.stop('SIGKILL')
-    await upstream.close()
   }
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { routeTo } from '../harness/configs.ts'
 import { Outrigger } from '../harness/outrigger.ts'
 import { FixedService, openLoad, type OpenOutcome } from './open-load.ts'
@@ -11,8 +11,9 @@ const WORK_MS = 40
 const figures = ({ goodput, p50, p99, shed }: OpenOutcome): string =>
   `${goodput.toFixed(0)} rps, p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms, ${(shed * 100).toFixed(0)} % refused`
 
-async function under(upstream: string, run: (port: number) => Promise<void>): Promise<void> {
+async function under(t: TestContext, upstream: string, run: (port: number) => Promise<void>): Promise<void> {
   const service = await FixedService.listen(CAPACITY, WORK_MS)
+  t.after(() => service.close())
   const outrigger = await Outrigger.start(
     routeTo(service.port, { upstream }).replace('accessLog: on', 'accessLog: off') +
       'admin: { address: 127.0.0.1:0 }\n',
@@ -21,12 +22,11 @@ async function under(upstream: string, run: (port: number) => Promise<void>): Pr
     await run(outrigger.port('in'))
   } finally {
     await outrigger.stop('SIGKILL')
-    await service.close()
   }
 }
 
 test('R9: at three times what the service can do, with `limits.adaptive`, it does what it can', async t => {
-  await under('limits: { adaptive: on }', async port => {
+  await under(t, 'limits: { adaptive: on }', async port => {
     const rate = (CAPACITY / WORK_MS) * 1000
     // The limit finds its place, and what the service can do at most is seen.
     await openLoad(port, rate, 1.5)

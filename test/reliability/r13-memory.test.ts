@@ -43,6 +43,10 @@ async function flood(t: TestContext, mebibytes: number): Promise<number> {
   })
   service.listen(0, '127.0.0.1')
   await once(service, 'listening')
+  t.after(() => {
+    service.closeAllConnections()
+    service.close()
+  })
   const { port } = service.address() as AddressInfo // it listens on TCP
   const outrigger = await Outrigger.start(
     routeTo(port, { upstream: 'limits: { inFlight: 5000 }' }).replace('accessLog: on', 'accessLog: off') +
@@ -111,8 +115,6 @@ async function flood(t: TestContext, mebibytes: number): Promise<number> {
   } finally {
     for (const socket of sockets) socket.destroy()
     await outrigger.stop('SIGKILL')
-    service.closeAllConnections()
-    service.close()
   }
 }
 

@@ -71,6 +71,7 @@ async function load(port: number, seconds: number): Promise<LoadOutcome> {
 
 test('R20: beside 1,000 clients that send a byte a second, 200 requests a second are served without an error', async t => {
   const service = await SlowService.listen(() => 5)
+  t.after(() => service.close())
   const outrigger = await Outrigger.start(
     routeTo(service.port, { listener: 'connection: { head: 3s }' }).replace(
       'accessLog: on',
@@ -97,6 +98,5 @@ test('R20: beside 1,000 clients that send a byte a second, 200 requests a second
   } finally {
     slow?.stop()
     await outrigger.stop('SIGKILL')
-    await service.close()
   }
 })
