@@ -1,4 +1,5 @@
 import { compileEntries, type CompiledEntries } from '../config/compile/entries.ts'
+import type { FilterState } from '../config/compile/filter-leases.ts'
 import type { ResolvedConfig } from '../config/resolved.ts'
 import { type BodyLength, NO_BODY } from '../exchange/body.ts'
 import { Exchange, type Responder } from '../exchange/exchange.ts'
@@ -8,6 +9,10 @@ import { HeadCollector } from '../http1/head-collector.ts'
 import { parseRequestHead } from '../http1/head-parser.ts'
 import type { RequestHead } from '../http1/message.ts'
 import { decide, limit } from '../proxy/decide.ts'
+import { systemClock } from '../runtime/clock.ts'
+import { systemRandom } from '../runtime/random.ts'
+import { Registry } from '../runtime/registry.ts'
+import { FINE_TICK_MS, TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Route } from '../snapshot/route.ts'
 import type { Entry } from '../snapshot/snapshot.ts'
 import type { UpstreamSpec } from '../upstream/upstream-spec.ts'
@@ -58,6 +63,7 @@ export interface Judgement {
 /** Compiles a configuration's listeners and routes, and opens nothing. */
 export async function compileUnopened(config: ResolvedConfig): Promise<CompiledEntries<UnopenedUpstream>> {
   return compileEntries(config, {
+    state: unopenedState(),
     upstreams: new Map(Object.values(config.upstreams).map(spec => [spec.name, { spec }])),
     recorder: () => ({ record() {} }),
     now: () => performance.now(),
@@ -129,4 +135,20 @@ async function act(exchange: Exchange, route: Route<UnopenedUpstream>): Promise<
   const target = way.target(exchange)
   if (target instanceof ProxyError) return { kind: 'refused', error: target }
   return { kind: 'upstream', upstream: way.upstream.spec, target, host: way.host(exchange) }
+}
+
+/** Live state that nobody else sees and that does nothing: for filters that are asked once. */
+function unopenedState(): FilterState {
+  return {
+    registry: new Registry(),
+    parts: {
+      wheel: new TimerWheel(systemClock),
+      fine: new TimerWheel(systemClock, FINE_TICK_MS),
+      clock: systemClock,
+      random: systemRandom,
+      warn() {},
+      counter: () => ({ value: 0 }),
+      clientLabel: name => name,
+    },
+  }
 }

@@ -1,4 +1,5 @@
 import type { Address } from '../exchange/address.ts'
+import type { IdentitySpec } from '../filters/authenticate/schema.ts'
 import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
 import type { MatchSpec } from '../routing/match-spec.ts'
 import type { ListenerTls } from '../snapshot/listener-tls.ts'
@@ -20,6 +21,8 @@ export interface ResolvedConfig {
   readonly files: readonly string[]
   readonly listeners: readonly ResolvedListener[]
   readonly upstreams: Readonly<Record<string, ResolvedUpstream>>
+  /** Providers, consumers and plans. */
+  readonly identity: IdentitySpec
   readonly admin: ResolvedAdmin
   readonly telemetry: ResolvedTelemetry
   /** Null: by role (edge 30 s, sidecar 120 s). */
@@ -49,6 +52,9 @@ export interface ResolvedListener {
   readonly trustedProxies: readonly string[]
   readonly limits: ListenerLimits
   readonly connection: ListenerConnection
+  readonly protocol: 'http' | 'tcp'
+  /** Whether every connection begins with a PROXY protocol header. */
+  readonly proxyProtocol: boolean
   readonly tls: ListenerTls | null
   /** Absent: off. */
   readonly tunnel?: TunnelPolicy

@@ -1,4 +1,5 @@
 import { NO_BODY } from './body.ts'
+import { type Caller, NO_CLAIMS } from './caller.ts'
 import { Exchange, type Responder } from './exchange.ts'
 
 const NOBODY: Responder = { inform() {}, respond() {}, limitBody() {}, acceptConnect() {}, abort() {} }
@@ -20,4 +21,20 @@ export function exchangeFixture(head: Partial<ConstructorParameters<typeof Excha
     startedAt: 0,
     ...head,
   })
+}
+
+/** A caller for unit tests: an entry that brought a key. */
+export function callerFixture(some: Partial<Caller> = {}): Caller {
+  return {
+    name: 'partner',
+    known: true,
+    groups: [],
+    plan: null,
+    method: 'apiKey',
+    provider: 'clients',
+    scopes: [],
+    claims: NO_CLAIMS,
+    expiresAt: null,
+    ...some,
+  }
 }

@@ -1,9 +1,11 @@
 import type { BodySource } from './body.ts'
+import type { Caller } from './caller.ts'
 import type { CanonicalRequest } from './canonical-request.ts'
 import type { ContextKey } from './context-key.ts'
 import type { HeaderList } from './headers.ts'
 import type { PeerIdentity } from './peer-identity.ts'
 import type { ProxyError } from './proxy-error.ts'
+import type { CloseSide, TunnelControl } from './tunnel-control.ts'
 
 /** Who is at the other end of the client connection. One object a connection, shared by its exchanges. */
 export interface Peer {
@@ -50,7 +52,8 @@ export class Exchange {
   readonly method: string
   /** The request target as sent (origin-form, absolute-form, authority-form or `*`). */
   readonly target: string
-  readonly version: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2'
+  /** `TCP`: no request at all, but the bytes of a TCP listener's connection. */
+  readonly version: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'TCP'
   /** As received, hop-by-hop fields included. Read only: what goes upstream is `upstreamHeaders`. */
   readonly headers: HeaderList
   readonly body: BodySource
@@ -80,10 +83,16 @@ export class Exchange {
   requestId = ''
   /** The client's address after trusted proxies were walked. */
   clientAddress = ''
+  /** Who is calling, once that was proved; null while nobody is known. */
+  caller: Caller | null = null
+  /** Whether a cookie says who is calling, which a browser sends for every page: a WebSocket then asks for the origin. */
+  byCookie = false
   /** What a generation lent; opaque here, given back in `done`. */
   lease: unknown = null
   /** What must hear that the exchange is over. */
   work: Work | null = null
+  /** The open tunnel, where something may be asked of it. */
+  tunnelControl: TunnelControl | null = null
 
   // What log and metrics read when it is over.
   listener = ''
@@ -96,6 +105,9 @@ export class Exchange {
   /** The upstream that the request left for its fallback, and what it had done; empty where it did not. */
   fallbackFrom = ''
   fallbackFor = ''
+  /** Of a WebSocket: who sent the first close frame, and its code (1005 without one); empty and 0 while nobody did. */
+  closedBy: CloseSide | '' = ''
+  closeCode = 0
   /** The status sent; 0 while none was; 499 where the client left before one. */
   status = 0
   /** Our reason code where we answered or failed by ourselves; empty for a plain upstream response. */

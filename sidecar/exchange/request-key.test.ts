@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { CALLER } from './caller.ts'
 import { cookieValue } from './cookies.ts'
 import type { CanonicalRequest } from './canonical-request.ts'
 import type { Exchange } from './exchange.ts'
-import { exchangeFixture } from './exchange-fixture.ts'
+import { callerFixture, exchangeFixture } from './exchange-fixture.ts'
 import { hash32 } from './hash32.ts'
 import { queryValue } from './query.ts'
 import { addressKey, compileRequestHash, compileRequestKey, type KeySource } from './request-key.ts'
@@ -60,9 +59,28 @@ test('two lines of a header are one value', () => {
 test('a consumer is the caller, and the address while nobody is known', () => {
   const exchange = request()
   assert.equal(keyOf(exchange, { kind: 'consumer' }), '192.0.2.1')
-  exchange.set(CALLER, 'partner')
+  exchange.caller = callerFixture({ name: 'partner', groups: ['gold', 'all'] })
   assert.equal(keyOf(exchange, { kind: 'consumer' }), 'partner')
   assert.equal(keyOf(exchange, { kind: 'address' }), '192.0.2.1')
+})
+
+test('the group is the first of the caller, and a claim is text, a number or a boolean', () => {
+  const exchange = request()
+  assert.equal(keyOf(exchange, { kind: 'group' }), null)
+  assert.equal(keyOf(exchange, { kind: 'claim', name: 'tenant' }), null)
+  const claims = { tenant: 7, realm: { name: 'shop' }, 'a.b': 'dotted', list: ['x'], empty: '' }
+  exchange.caller = callerFixture({ groups: ['gold', 'all'], claims })
+  assert.equal(keyOf(exchange, { kind: 'group' }), 'gold')
+  const claim = (name: string) => keyOf(exchange, { kind: 'claim', name })
+  assert.deepEqual(['tenant', 'realm.name', 'a.b'].map(claim), ['7', 'shop', 'dotted'])
+  assert.deepEqual(['list', 'empty', 'realm', 'realm.x', 'toString', 'realm.__proto__.x'].map(claim), [
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+  ])
 })
 
 test('path, parameter and query are read as they were routed', () => {

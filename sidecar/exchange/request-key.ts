@@ -1,4 +1,4 @@
-import { CALLER } from './caller.ts'
+import { claimText } from './caller.ts'
 import { cookieValue } from './cookies.ts'
 import type { Exchange } from './exchange.ts'
 import { hash32 } from './hash32.ts'
@@ -6,10 +6,11 @@ import { queryValue } from './query.ts'
 
 /**
  * What a thing is counted, split, pinned or hashed by: the words of `by`. `consumer` is the caller's name, and the
- * address while nobody is known.
+ * address while nobody is known; `group` the first of its groups.
  */
 export type KeySource =
   | { readonly kind: 'consumer' }
+  | { readonly kind: 'group' }
   | { readonly kind: 'address' }
   | { readonly kind: 'all' }
   | { readonly kind: 'path' }
@@ -17,6 +18,7 @@ export type KeySource =
   | { readonly kind: 'cookie'; readonly name: string }
   | { readonly kind: 'query'; readonly name: string }
   | { readonly kind: 'param'; readonly name: string }
+  | { readonly kind: 'claim'; readonly name: string }
 
 /** Reads the key of a request; null where the request does not have it. */
 export type RequestKey = (exchange: Exchange) => string | null
@@ -58,7 +60,12 @@ function compileSource(source: KeySource): RequestKey {
     case 'all':
       return () => ''
     case 'consumer':
-      return exchange => exchange.get(CALLER) ?? addressKey(exchange.clientAddress)
+      return exchange => exchange.caller?.name ?? addressKey(exchange.clientAddress)
+    case 'group':
+      return exchange => exchange.caller?.groups[0] ?? null
+    case 'claim':
+      return exchange =>
+        exchange.caller === null ? null : present(claimText(exchange.caller.claims, source.name))
     case 'address':
       return exchange => addressKey(exchange.clientAddress)
     case 'path':

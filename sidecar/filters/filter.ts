@@ -1,6 +1,10 @@
 import type { Exchange } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { HeaderList } from '../exchange/headers.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Random } from '../runtime/random.ts'
+import type { IdentityKey } from '../runtime/registry.ts'
+import type { TimerWheel } from '../runtime/timer-wheel.ts'
 
 /** An answer that a filter gives by itself instead of the upstream. The body is text; its length is counted in bytes. */
 export interface FilterAnswer {
@@ -32,6 +36,44 @@ export interface Filter {
 /** What a filter's folder exports: its name, and how the part of a route's policies that is its own becomes a filter. */
 export interface FilterKind<Policy> {
   readonly name: string
-  /** Pure: no I/O, no timer. Called by `check` too. */
-  create(policy: Policy, route: { readonly name: string }): Filter
+  /** No I/O, no timer: `explain` calls it too. Live state is acquired here, and begins its work at its first use. */
+  create(policy: Policy, route: { readonly name: string }, live: FilterLive): Filter
+}
+
+/** Where a filter takes the state that outlives it: keys, caches, counts. Held as long as a generation holds the route. */
+export interface FilterLive {
+  /**
+   * The state under a key, made where nobody holds it yet. What the key leaves out is a setting: whoever comes later
+   * finds the state as it is.
+   *
+   * @param key the kind, and what makes the thing another thing; digests of secrets, never secrets
+   * @param open makes it; starts no I/O and no timer by itself, since a configuration that is only explained opens it too
+   * @param close ends it, when nobody holds it any more
+   */
+  use<T>(key: IdentityKey, open: (parts: FilterParts) => T, close: (value: T) => void): T
+}
+
+/** What the live state of filters is made with. */
+export interface FilterParts {
+  /** Ticks of 100 ms. */
+  readonly wheel: TimerWheel
+  /** Ticks of 10 ms, for what is shorter. */
+  readonly fine: TimerWheel
+  /** `now()` measures, `wall()` is what credentials are compared with; it jumps. */
+  readonly clock: Clock
+  readonly random: Random
+  /** Writes to the process log; a flood of one text is one line a second. Never a secret. */
+  warn(text: string, fields?: Readonly<Record<string, unknown>>): void
+  /**
+   * A counter in the metrics. The same name and labels are the same counter; labels have to be few: names of the
+   * configuration and fixed words.
+   */
+  counter(name: string, help: string, labels: Readonly<Record<string, string>>): Counter
+  /** The name of a caller as a label: itself while it is among the most active 100, else `other`. */
+  clientLabel(name: string): string
+}
+
+/** A count that only grows. */
+export interface Counter {
+  value: number
 }

@@ -65,6 +65,7 @@ export class Outrigger {
     this.#listeners = new Listeners(this.service.acceptors)
     this.#compiler = new Compiler(
       this.service.live,
+      this.service.filterState,
       name => metrics.route(name),
       () => performance.now(),
     )

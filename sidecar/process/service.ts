@@ -4,6 +4,7 @@ import { DateHeader } from '../http1/head-writer.ts'
 import { done } from '../proxy/done.ts'
 import { handle, refuse } from '../proxy/handle.ts'
 import type { ProxyParts } from '../proxy/parts.ts'
+import { TcpConnection } from '../proxy/tcp.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { Overload } from '../runtime/overload.ts'
@@ -18,6 +19,8 @@ import type { AccessLog } from '../telemetry/access-log.ts'
 import { ConsumerMetrics } from '../telemetry/consumer-metrics.ts'
 import { FilterCounters } from '../telemetry/filter-counters.ts'
 import { HandshakeMetrics } from '../telemetry/handshake-metrics.ts'
+import { ProxyHeaderMetrics } from '../telemetry/proxy-header-metrics.ts'
+import { TcpMetrics } from '../telemetry/tcp-metrics.ts'
 import { lingeringMetrics } from '../telemetry/lingering-metrics.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { overloadMetrics } from '../telemetry/overload-metrics.ts'
@@ -72,7 +75,9 @@ export class Service {
     const { log, accessLog, metrics } = settings
     this.#log = log
     this.clock = settings.clock ?? systemClock
-    this.handshakes = new HandshakeMetrics(metrics, new RepetitionLimit(log, this.clock))
+    const repeated = new RepetitionLimit(log, this.clock)
+    this.handshakes = new HandshakeMetrics(metrics, repeated)
+    const proxyHeaders = new ProxyHeaderMetrics(metrics, repeated)
     this.wheel = new TimerWheel(this.clock)
     this.fine = new TimerWheel(this.clock, FINE_TICK_MS)
     this.budget = new MemoryBudget(memoryLimit())
@@ -101,6 +106,7 @@ export class Service {
       metrics,
     })
     const unrouted = metrics.route('none')
+    const tunnels = tunnelMetrics(metrics)
     const proxy: ProxyParts = {
       holder: this.holder,
       wheel: this.wheel,
@@ -113,7 +119,13 @@ export class Service {
       accessLog,
       log,
       // With look-ups of their own: whatever an app asks for never holds up the names of upstreams.
-      tunnels: { lookups: this.#lookups(settings, 1), counters: tunnelMetrics(metrics) },
+      tunnels: {
+        lookups: this.#lookups(settings, 1),
+        ...tunnels,
+        counters: tunnels.connect,
+        upgraded: new Set(),
+      },
+      tcp: new TcpMetrics(metrics),
       active: 0,
       recordUnrouted: (method, status, seconds) => unrouted.record(method, status, seconds),
       recordConsumer: (name, route, status) => consumers.record(name, route, status),
@@ -140,6 +152,8 @@ export class Service {
       trusts: (key, address) =>
         this.holder.current.snapshot.entries.get(key)?.listeners.some(one => one.trusts(address)) ?? false,
       handshake: (key, failure) => this.handshakes.count(key, failure),
+      proxyHeader: (key, result, peer, cause) => proxyHeaders.count(key, result, peer, cause),
+      tcp: (channel, peer, local, host) => new TcpConnection(channel, peer, local, host, proxy),
     }
   }
 

@@ -5,6 +5,7 @@ import type { Route } from '../snapshot/route.ts'
 import type { AccessLogPolicy } from '../telemetry/access-log.ts'
 import { endMirror } from './mirror-tap.ts'
 import type { ProxyParts } from './parts.ts'
+import { closeUpgraded } from './upgrade-accounts.ts'
 
 /** What a tunnel keeps of its generation for its accounts. */
 const TUNNEL = new ContextKey<{ readonly route: Route | null; readonly log: AccessLogPolicy }>('tunnel')
@@ -31,6 +32,7 @@ export function done(exchange: Exchange, parts: ProxyParts): void {
   exchange.lease = null
   parts.active--
   endMirror(exchange)
+  closeUpgraded(exchange, parts.tunnels)
   const generation = lease instanceof Generation ? lease : null
   try {
     account(exchange, parts, generation)
@@ -47,7 +49,11 @@ function account(exchange: Exchange, parts: ProxyParts, generation: Generation |
   const route = tunnel?.route ?? generation?.snapshot.routes.get(exchange.route) ?? null
   const seconds = (parts.wheel.now() - exchange.startedAt) / 1000
   if (route === null) parts.recordUnrouted(exchange.method, exchange.status, seconds)
-  else route.recorder.record(exchange.method, exchange.status, seconds)
+  else {
+    route.recorder.record(exchange.method, exchange.status, seconds)
+    if (route.policies.authenticate !== null)
+      parts.recordConsumer(exchange.caller?.name ?? null, exchange.route, exchange.status)
+  }
   if (exchange.reason !== '') parts.recordError(exchange.route, exchange.reason)
   if (route !== null && route.filters.length > 0) callFilters(exchange, route, parts)
   const policy = tunnel?.log ?? generation?.snapshot.logPolicy(exchange.listener) ?? 'errors'

@@ -7,6 +7,7 @@ import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Holder } from '../snapshot/holder.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Log } from '../telemetry/process-log.ts'
+import type { TcpMetrics } from '../telemetry/tcp-metrics.ts'
 import type { Tunnels } from './tunnels.ts'
 
 /** What every request of a process shares. Made once, when the process starts. */
@@ -24,10 +25,13 @@ export interface ProxyParts {
   readonly accessLog: AccessLog
   readonly log: Log
   readonly tunnels: Tunnels
+  readonly tcp: TcpMetrics
   /** Exchanges that have begun and not ended. */
   active: number
   /** Counts an exchange of no route. */
   recordUnrouted(method: string, status: number, seconds: number): void
+  /** Counts an exchange of a route with authentication; `name` is null where nobody proved who it is. */
+  recordConsumer(name: string | null, route: string, status: number): void
   /** Counts an exchange that ended with a reason of ours. */
   recordError(route: string, reason: string): void
   /** Ends an exchange's accounts; one function for all of them (`done.ts`). */

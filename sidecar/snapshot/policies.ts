@@ -1,3 +1,4 @@
+import type { AuthenticatePolicy } from '../filters/authenticate/schema.ts'
 import type { CorsPolicy } from '../filters/cors/schema.ts'
 import type { HeadersPolicy } from '../filters/headers/schema.ts'
 import type { KeySource } from '../exchange/request-key.ts'
@@ -33,6 +34,8 @@ export interface RoutePolicies {
   readonly rewrite: RewritePolicy | null
   readonly headers: HeadersPolicy | null
   readonly cors: CorsPolicy | null
+  /** Null: everybody may call, as nobody's. */
+  readonly authenticate: AuthenticatePolicy | null
   readonly upgrade: UpgradePolicy
   readonly mirror: MirrorPolicy | null
   readonly fault: FaultPolicy | null
@@ -122,4 +125,14 @@ export interface RewritePolicy {
 /** Protocol names, lower case, that may be upgraded to; empty: none. */
 export interface UpgradePolicy {
   readonly protocols: readonly string[]
+  readonly websocket: WebSocketPolicy
+}
+/** How WebSockets are looked after. Milliseconds; null: not. */
+export interface WebSocketPolicy {
+  /** Origins whose pages may open one, besides the own host; null: any. */
+  readonly origins: readonly string[] | null
+  /** How long an end may be silent before it is asked whether it is there. */
+  readonly ping: number | null
+  /** How long one may live. */
+  readonly max: number | null
 }

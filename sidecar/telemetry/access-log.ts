@@ -66,7 +66,9 @@ export class AccessLog {
     if (policy === 'errors' && exchange.status < 400 && exchange.reason === '') return
     const { percent, format } = this.#settings
     if (percent < 100 && this.#random() * 100 >= percent) return
-    this.#writer.write(format === 'json' ? this.#json(exchange) : this.#text(exchange))
+    const tcp = exchange.version === 'TCP'
+    if (format === 'json') this.#writer.write(tcp ? this.#tcpJson(exchange) : this.#json(exchange))
+    else this.#writer.write(tcp ? this.#tcpText(exchange) : this.#text(exchange))
   }
 
   #json(exchange: Exchange): string {
@@ -104,13 +106,51 @@ export class AccessLog {
     line += `,"attempts":${exchange.attempts}`
     if (exchange.retriedFor !== '') line += `,"retried_for":${this.#names.get(exchange.retriedFor)}`
     if (exchange.fallbackFor !== '') line += this.#fallback(exchange)
+    if (exchange.caller !== null) line += `,"consumer":${jsonString(boundedText(exchange.caller.name))}`
     if (exchange.clientAddress !== '') line += `,"client":${wireJson(exchange.clientAddress)}`
     line += `,"peer":${wireJson(peer(exchange))}`
     if (agent !== '') line += `,"user_agent":${wireJson(agent)}`
     line += `,"protocol":"${exchange.version}"`
     if (exchange.tunnel !== null) line += `,"tunnel":${wireJson(exchange.tunnel)}`
+    if (exchange.closedBy !== '')
+      line += `,"closed_by":"${exchange.closedBy}","close_code":${exchange.closeCode}`
     if (trace !== '') line += `,"trace_id":"${trace}"`
     return line + '}\n'
+  }
+
+  /** A connection of a TCP listener: it has no request, and ends well or for a reason. */
+  #tcpJson(exchange: Exchange): string {
+    let line = `{"time":"${this.#times.format(this.#clock.wall())}","service":${this.#service}`
+    if (exchange.listener !== '') line += `,"listener":${this.#names.get(exchange.listener)}`
+    line += `,"route":${this.#names.get(exchange.route)}`
+    const { serverName, identity } = exchange.peer
+    if (serverName !== '') line += `,"sni":${wireJson(serverName)}`
+    if (exchange.reason !== '') line += `,"reason":${this.#names.get(exchange.reason)}`
+    if (exchange.cause !== '') line += `,"cause":${jsonString(boundedText(exchange.cause))}`
+    line += `,"duration_ms":${formatMilliseconds(this.#clock.now() - exchange.startedAt)}`
+    if (exchange.firstByteAfter >= 0) line += `,"connect_ms":${formatMilliseconds(exchange.firstByteAfter)}`
+    line += `,"bytes_in":${exchange.bytesIn},"bytes_out":${exchange.bytesOut}`
+    if (exchange.upstream !== '') line += `,"upstream":${this.#names.get(exchange.upstream)}`
+    if (exchange.endpoint !== '') line += `,"endpoint":${this.#names.get(exchange.endpoint)}`
+    line += `,"attempts":${exchange.attempts}`
+    if (exchange.retriedFor !== '') line += `,"retried_for":${this.#names.get(exchange.retriedFor)}`
+    line += `,"peer":${wireJson(peer(exchange))}`
+    if (identity !== null && identity.spiffe !== '') line += `,"peer_spiffe":${jsonString(identity.spiffe)}`
+    return line + ',"protocol":"TCP"}\n'
+  }
+
+  #tcpText(exchange: Exchange): string {
+    const time = this.#times.format(this.#clock.wall()).slice(11, 23)
+    const duration = `${formatMilliseconds(this.#clock.now() - exchange.startedAt)}ms`
+    let line = `${time} TCP ${duration.padStart(9)} ${terminalText(wireText(peer(exchange)))}`
+    if (exchange.peer.serverName !== '') line += ` ${terminalText(wireText(exchange.peer.serverName))}`
+    line += ` route=${terminalText(exchange.route)}`
+    if (exchange.endpoint !== '') line += ` -> ${terminalText(exchange.endpoint)}`
+    line += ` in=${exchange.bytesIn} out=${exchange.bytesOut}`
+    if (exchange.attempts > 1) line += ` attempts=${exchange.attempts}`
+    if (exchange.reason !== '') line += ` ${terminalText(exchange.reason)}`
+    if (exchange.cause !== '') line += ` (${terminalText(boundedText(exchange.cause))})`
+    return line + '\n'
   }
 
   #fallback(exchange: Exchange): string {
@@ -136,6 +176,8 @@ export class AccessLog {
     if (exchange.attempts > 1) line += ` attempts=${exchange.attempts}`
     if (exchange.fallbackFor !== '')
       line += ` instead of ${terminalText(exchange.fallbackFrom)} (${exchange.fallbackFor})`
+    if (exchange.caller !== null) line += ` consumer=${terminalText(boundedText(exchange.caller.name))}`
+    if (exchange.closedBy !== '') line += ` closed by ${exchange.closedBy} (${exchange.closeCode})`
     if (exchange.reason !== '') line += ` ${terminalText(exchange.reason)}`
     if (exchange.cause !== '') line += ` (${terminalText(boundedText(exchange.cause))})`
     return line + '\n'

@@ -73,6 +73,7 @@ export class InProcess {
     this.#listeners = new Listeners(this.service.acceptors)
     this.#compiler = new Compiler(
       this.service.live,
+      this.service.filterState,
       name => metrics.route(name),
       () => performance.now(),
     )

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { exchangeFixture } from '../../exchange/exchange-fixture.ts'
+import { LiveFixture } from '../../filters/live-fixture.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { canonicalize } from '../../routing/canonical-request.ts'
 import type { Route } from '../../snapshot/route.ts'
@@ -49,6 +50,7 @@ async function compile(
   return compileEntries(config, {
     upstreams,
     before: before?.parts,
+    state: new LiveFixture(),
     recorder: () => recorder,
     now: () => 0,
   })

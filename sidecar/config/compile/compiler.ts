@@ -6,6 +6,7 @@ import type { LiveState } from '../../upstream/live-state.ts'
 import type { Upstream } from '../../upstream/upstream.ts'
 import type { ResolvedConfig, ResolvedUpstream } from '../resolved.ts'
 import { compileEntries } from './entries.ts'
+import type { FilterState } from './filter-leases.ts'
 import { KeptParts } from './kept-parts.ts'
 import { HeldUpstream } from './held-upstream.ts'
 import { Slices } from './slices.ts'
@@ -27,10 +28,17 @@ export class Compiler {
   readonly #live: LiveState
   readonly #recorder: (route: string) => RouteRecorder
   readonly #now: () => number
+  readonly #state: FilterState
   #last = NOTHING
 
-  constructor(live: LiveState, recorder: (route: string) => RouteRecorder, now: () => number) {
+  constructor(
+    live: LiveState,
+    state: FilterState,
+    recorder: (route: string) => RouteRecorder,
+    now: () => number,
+  ) {
     this.#live = live
+    this.#state = state
     this.#recorder = recorder
     this.#now = now
   }
@@ -50,9 +58,12 @@ export class Compiler {
         held.set(spec.name, this.#hold(spec, before.upstreams))
         if (slices.over) await slices.next()
       }
-      const { snapshot, parts } = await this.#snapshot(config, upstreamsOf(held), before.parts)
-      this.#last = { upstreams: held, parts }
-      return new Generation(snapshot, release)
+      const compiled = await this.#snapshot(config, upstreamsOf(held), before.parts)
+      this.#last = { upstreams: held, parts: compiled.parts }
+      return new Generation(compiled.snapshot, () => {
+        release()
+        compiled.release()
+      })
     } catch (error) {
       release()
       throw error
@@ -69,10 +80,11 @@ export class Compiler {
     config: ResolvedConfig,
     upstreams: ReadonlyMap<string, Upstream>,
     before: KeptParts<Upstream>,
-  ): Promise<{ snapshot: Snapshot; parts: KeptParts<Upstream> }> {
-    const { entries, routes, parts } = await compileEntries(config, {
+  ): Promise<{ snapshot: Snapshot; parts: KeptParts<Upstream>; release: () => void }> {
+    const { entries, routes, parts, release } = await compileEntries(config, {
       upstreams,
       before,
+      state: this.#state,
       recorder: this.#recorder,
       now: this.#now,
     })
@@ -86,7 +98,7 @@ export class Compiler {
       routes,
       logPolicy: (listener: string) => policies.get(listener) ?? 'all',
     })
-    return { snapshot, parts }
+    return { snapshot, parts, release }
   }
 }
 

@@ -1,12 +1,15 @@
 import { compileHeaderPlan, prepareUpstreamHeaders } from '../../proxy/upstream-headers.ts'
+import type { Filter } from '../../filters/filter.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import type { Route } from '../../snapshot/route.ts'
 import type { Role } from '../../snapshot/policies.ts'
 import type { Entry, Listener } from '../../snapshot/snapshot.ts'
 import type { RouteRecorder } from '../../telemetry/recorder.ts'
+import { type Identity, compileIdentity } from '../../filters/authenticate/identity.ts'
 import { addressLabel } from '../../upstream/endpoint.ts'
 import type { ResolvedConfig, ResolvedListener, ResolvedRoute } from '../resolved.ts'
 import { compileActions, type Upstreams } from './actions.ts'
+import { FilterLeases, type FilterState } from './filter-leases.ts'
 import { compileFilters } from './filters.ts'
 import { KeptParts, type KeptRoute, type Specified } from './kept-parts.ts'
 import { Slices } from './slices.ts'
@@ -17,11 +20,13 @@ export interface EntryParts<U extends Specified> {
   /** What the compilation before made: what is unchanged is taken from it. */
   readonly before?: KeptParts<U> | undefined
   recorder(route: string): RouteRecorder
+  /** Where filters take their live state. */
+  readonly state: FilterState
   /** Monotonic milliseconds. */
   readonly now: () => number
 }
 
-/** Everything compiled that needs no live state of its own. */
+/** Everything compiled over upstreams, with a hold on the live state of its filters. */
 export interface CompiledEntries<U extends Specified> {
   /** By the acceptor's key. */
   readonly entries: ReadonlyMap<string, Entry<U>>
@@ -29,6 +34,8 @@ export interface CompiledEntries<U extends Specified> {
   readonly routes: ReadonlyMap<string, Route<U>>
   /** For the compilation after this one. */
   readonly parts: KeptParts<U>
+  /** Gives back the live state of the filters. Once. */
+  release(): void
 }
 
 /**
@@ -38,17 +45,38 @@ export interface CompiledEntries<U extends Specified> {
  * @throws Error where a part does not compile: the loader compiled it before, so that is a bug
  */
 export async function compileEntries<U extends Specified>(
-  config: Pick<ResolvedConfig, 'listeners'>,
+  config: Pick<ResolvedConfig, 'listeners' | 'identity'>,
   parts: EntryParts<U>,
 ): Promise<CompiledEntries<U>> {
+  const held: FilterLeases[] = []
+  const release = (): void => {
+    for (const leases of held) leases.give()
+  }
+  try {
+    return { ...(await compileListeners(config, parts, held)), release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+async function compileListeners<U extends Specified>(
+  config: Pick<ResolvedConfig, 'listeners' | 'identity'>,
+  parts: EntryParts<U>,
+  held: FilterLeases[],
+): Promise<Omit<CompiledEntries<U>, 'release'>> {
   const routes = new Map<string, Route<U>>()
+  const identity = await compileIdentity(config.identity)
   const entries = new Map<string, { key: string; listeners: Listener<U>[]; first: ResolvedListener }>()
   const made = new KeptParts<U>()
   const slices = new Slices(parts.now)
   for (const spec of config.listeners) {
     const compiled: Route<U>[] = []
     for (const route of spec.routes) {
-      const kept = parts.before?.route(route, spec.role, parts) ?? traceRoute(spec.role, route, parts)
+      const before = parts.before?.route(route, spec.role, parts) ?? null
+      const kept =
+        before?.leases.take() === true ? before : traceRoute(spec.role, route, parts, identity, held)
+      if (kept === before) held.push(kept.leases)
       made.keepRoute(kept)
       compiled.push(kept.route)
       routes.set(route.name, kept.route)
@@ -88,15 +116,21 @@ function traceRoute<U extends Specified>(
   role: Role,
   spec: ResolvedRoute,
   parts: EntryParts<U>,
+  identity: Identity,
+  held: FilterLeases[],
 ): KeptRoute<U> {
+  const leases = new FilterLeases(parts.state)
+  // Before anything is taken: a route that does not compile gives back what it took.
+  held.push(leases)
   const asked: U[] = []
   const get = (name: string): U | undefined => {
     const upstream = parts.upstreams.get(name)
     if (upstream !== undefined) asked.push(upstream)
     return upstream
   }
-  const route = compileRoute(role, spec, { get }, parts)
-  return { hash: spec.hash, role, upstreams: asked, route }
+  const filters = compileFilters(spec.policies, spec, { live: leases, identity })
+  const route = compileRoute(role, spec, { get }, filters, parts.recorder(spec.name))
+  return { hash: spec.hash, role, upstreams: asked, leases, route }
 }
 
 /** Of the listener only its role: whatever else a route were made of, `KeptParts` would have to compare. */
@@ -104,14 +138,15 @@ function compileRoute<U extends Specified>(
   role: Role,
   spec: ResolvedRoute,
   upstreams: Upstreams<U>,
-  parts: EntryParts<U>,
+  filters: readonly Filter[],
+  recorder: RouteRecorder,
 ): Route<U> {
   return Object.freeze({
     name: spec.name,
     ...compileActions(role, spec, upstreams),
     policies: spec.policies,
-    filters: compileFilters(spec.policies, spec),
-    recorder: parts.recorder(spec.name),
+    filters,
+    recorder,
   })
 }
 
@@ -133,6 +168,8 @@ function compileEntry<U>(entry: {
     key,
     address,
     listeners,
+    protocol: entry.first.protocol,
+    proxyProtocol: entry.first.proxyProtocol,
     encrypted: entry.first.tls !== null,
     limits,
     clocks: connection,

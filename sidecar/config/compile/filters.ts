@@ -1,8 +1,16 @@
+import type { Identity } from '../../filters/authenticate/identity.ts'
+import { authenticateFilter } from '../../filters/authenticate/filter.ts'
 import { corsFilter } from '../../filters/cors/filter.ts'
-import type { Filter } from '../../filters/filter.ts'
-import { hstsFilter } from '../../filters/hsts/filter.ts'
+import type { Filter, FilterLive } from '../../filters/filter.ts'
 import { headersFilter } from '../../filters/headers/filter.ts'
+import { hstsFilter } from '../../filters/hsts/filter.ts'
 import type { RoutePolicies } from '../../snapshot/policies.ts'
+
+/** What filters are made with beside their policies. */
+export interface FilterSurroundings {
+  readonly live: FilterLive
+  readonly identity: Identity
+}
 
 /**
  * The filters of a route in the one documented order: CORS, authentication, authorization, limits, validation,
@@ -11,10 +19,14 @@ import type { RoutePolicies } from '../../snapshot/policies.ts'
 export function compileFilters(
   policies: RoutePolicies,
   route: { readonly name: string },
+  { live, identity }: FilterSurroundings,
 ): Filter[] {
   const filters: Filter[] = []
-  if (policies.cors !== null) filters.push(corsFilter.create(policies.cors, route))
-  if (policies.headers !== null) filters.push(headersFilter.create(policies.headers, route))
-  if (policies.hsts !== null) filters.push(hstsFilter(policies.hsts))
+  const { cors, authenticate, headers, hsts } = policies
+  if (cors !== null) filters.push(corsFilter.create(cors, route, live))
+  if (authenticate !== null)
+    filters.push(authenticateFilter.create({ policy: authenticate, identity }, route, live))
+  if (headers !== null) filters.push(headersFilter.create(headers, route, live))
+  if (hsts !== null) filters.push(hstsFilter(hsts))
   return filters
 }

@@ -4,6 +4,7 @@ import type { Route } from '../../snapshot/route.ts'
 import type { RouteRecorder } from '../../telemetry/recorder.ts'
 import type { UpstreamSpec } from '../../upstream/upstream-spec.ts'
 import type { ResolvedRoute } from '../resolved.ts'
+import type { FilterLeases } from './filter-leases.ts'
 
 /** What a route asks of its upstream when it is compiled: not its live state. */
 export interface Specified {
@@ -16,6 +17,8 @@ export interface KeptRoute<U> {
   readonly role: Role
   /** Those that it asked for when it was compiled. */
   readonly upstreams: readonly U[]
+  /** What its filters hold. */
+  readonly leases: FilterLeases
   readonly route: Route<U>
 }
 

@@ -15,7 +15,15 @@ const parameterName = text('the name of a path parameter', {}, 'x', (value, show
   /^[A-Za-z_]\w*$/.test(value) ? value : new Wrong(`${shown} is no name of a path parameter`),
 )
 
-const word = oneOf(['consumer', 'address', 'all', 'path'], ['group']).transform((kind): KeySource => ({
+/** A claim, or the way into one: names with dots between them. */
+export const claimPath = text('a claim', {}, 'sub', (value, shown) =>
+  // eslint-disable-next-line no-control-regex -- the control characters are what is looked for
+  value === '' || value.length > 128 || /[\x00-\x1f\x7f]/.test(value)
+    ? new Wrong(`${shown} is no name of a claim`)
+    : value,
+)
+
+const word = oneOf(['consumer', 'group', 'address', 'all', 'path']).transform((kind): KeySource => ({
   kind,
 }))
 
@@ -26,17 +34,18 @@ const named = section(
     cookie: option(cookieName, 'the value of a cookie'),
     query: option(queryName, 'the value of a query parameter'),
     param: option(parameterName, 'the value of a path parameter'),
+    claim: option(claimPath, 'a claim of the caller; `a.b` goes into a claim that is a map'),
   },
-  ['claim', 'accept', 'cel'],
+  ['accept', 'cel'],
 ).transform((given, context): KeySource => {
   const found: KeySource[] = []
-  for (const kind of ['header', 'cookie', 'query', 'param'] as const) {
+  for (const kind of ['header', 'cookie', 'query', 'param', 'claim'] as const) {
     const name = given[kind]
     if (name !== undefined) found.push({ kind, name })
   }
   const [only, second] = found
   if (only !== undefined && second === undefined) return only
-  const message = 'expected one of `header`, `cookie`, `query` and `param`; several keys are a list'
+  const message = 'expected one of `header`, `cookie`, `query`, `param` and `claim`; several keys are a list'
   context.issues.push({ code: 'custom', input: given, message })
   return z.NEVER
 })

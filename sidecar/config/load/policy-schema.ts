@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { authenticate } from './authentication-schema.ts'
 import { canonicalPath } from '../../routing/canonical-request.ts'
 import { editableField, fieldName, method } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
@@ -149,7 +150,6 @@ const upgrade = shorter(
 
 /** Policies that later versions act on. */
 export const LATER_POLICIES = [
-  'authenticate',
   'authorize',
   'rateLimit',
   'validate',
@@ -172,6 +172,7 @@ export const policyShape = {
   rewrite: option(rewrite, 'path and Host that go upstream'),
   headers: option(headers, 'what is changed in the headers, on the way up and on the way back'),
   cors: option(cors, 'who may call from a browser'),
+  authenticate: option(authenticate, 'who may call; `off`: everybody'),
   upgrade: option(upgrade, 'protocols that a request may upgrade to; `on` is WebSocket', 'on'),
   mirror: option(mirror, 'a copy of some requests for another upstream, whose answers are dropped'),
   fault: option(fault, 'trouble made on purpose, before the action'),

@@ -9,9 +9,11 @@ import { isLoopback } from './address-text.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { checkCollisions } from './check-collisions.ts'
 import { checkLevel } from './check-level.ts'
+import { checkProxiedUpstreams, checkProxyProtocol } from './check-tcp.ts'
 import { checkHashedParameters, checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
+import { resolveIdentity } from './resolve-identity.ts'
 import { resolveListener } from './resolve-listener.ts'
 import { fromFile, resolveUpstream } from './resolve-upstream.ts'
 import type { Resolution } from './resolution.ts'
@@ -30,8 +32,9 @@ export function resolveConfig(
   }
   const defaults: PolicyLevel = { policies: written.defaults ?? {}, path: ['defaults'], label: 'defaults' }
   checkLevel(defaults, new Set(upstreams.keys()), resolution)
+  const identity = resolveIdentity(written, resolution)
   const listeners = written.listeners.map((listener, index) =>
-    resolveListener(listener, ['listeners', index], { defaults, upstreams, resolution }),
+    resolveListener(listener, ['listeners', index], { defaults, upstreams, identity, resolution }),
   )
   if (listeners.length === 0) resolution.fault(['listeners'], '`listeners` is empty: nothing could be served')
   checkNames(written, listeners, resolution)
@@ -41,8 +44,10 @@ export function resolveConfig(
     const matches = listeners.flatMap(listener => listener.routes.map(route => route.match))
     checkInheritedTemplates(defaults.policies, matches, defaults.path, resolution)
     checkHashedParameters(upstreams, listeners, resolution)
+    checkProxiedUpstreams(upstreams, listeners, resolution)
     for (const [index, listener] of listeners.entries()) {
       checkCollisions(listener, ['listeners', index], resolution)
+      checkProxyProtocol(listener, ['listeners', index], resolution)
     }
   }
   const content = {
@@ -50,6 +55,7 @@ export function resolveConfig(
     layers,
     listeners,
     upstreams: Object.fromEntries(upstreams),
+    identity,
     admin,
     telemetry: resolveTelemetry(written.telemetry, resolution),
     drain: { timeout: written.drain?.timeout ?? null },

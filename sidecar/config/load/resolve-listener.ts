@@ -1,7 +1,9 @@
+import type { IdentitySpec } from '../../filters/authenticate/schema.ts'
 import type { ListenerConnection, ListenerLimits } from '../../http1/settings.ts'
 import type { ResolvedListener, ResolvedRoute, ResolvedUpstream } from '../resolved.ts'
 import { addressText, isLoopback } from './address-text.ts'
 import { checkLevel } from './check-level.ts'
+import { checkHttpListener, checkTcpListener, tcpPolicies, tcpRoute } from './check-tcp.ts'
 import { checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
@@ -16,6 +18,7 @@ import type { ConfigPath, Resolution } from './resolution.ts'
 export interface ListenerSurroundings {
   readonly defaults: PolicyLevel
   readonly upstreams: ReadonlyMap<string, ResolvedUpstream>
+  readonly identity: IdentitySpec
   readonly resolution: Resolution
 }
 
@@ -23,20 +26,29 @@ export interface ListenerSurroundings {
 export function resolveListener(
   written: WrittenListener,
   path: ConfigPath,
-  { defaults, upstreams, resolution }: ListenerSurroundings,
+  { defaults, upstreams, identity, resolution }: ListenerSurroundings,
 ): ResolvedListener {
   const { name, role } = written
   const names = new Set(upstreams.keys())
-  const own: PolicyLevel = { policies: written, path, label: 'listener' }
-  const inherited = [defaults, own]
+  const tcp = written.protocol === 'tcp'
+  if (tcp) checkTcpListener(written, path, resolution)
+  else checkHttpListener(written, path, resolution)
+  const policies = tcp ? tcpPolicies(written) : written
+  const own: PolicyLevel = { policies, path, label: 'listener' }
+  const inherited = [tcp ? { ...defaults, policies: tcpPolicies(defaults.policies) } : defaults, own]
   const tls = resolveListenerTls(written.tls, [...path, 'tls'], resolution)
-  const shared = { role, upstreams: names, resolution, hsts: tls?.hsts ?? null }
+  const shared = { role, upstreams: names, identity, resolution, hsts: tls?.hsts ?? null }
   const routes: ResolvedRoute[] = []
   const add = (route: ResolvedRoute | null) => route !== null && routes.push(route)
   switch (form(written, path, resolution)) {
     case 'routes':
       for (const [index, route] of (written.routes ?? []).entries())
-        add(resolveRoute(route, [...path, 'routes', index], { ...shared, levels: inherited }))
+        add(
+          resolveRoute(tcp ? tcpRoute(route) : route, [...path, 'routes', index], {
+            ...shared,
+            levels: inherited,
+          }),
+        )
       break
     case 'upstreams':
       for (const [index, upstream] of (written.upstreams ?? []).entries()) {
@@ -54,9 +66,7 @@ export function resolveListener(
       const action: WrittenRoute = {
         name,
         upstream: written.upstream,
-        split: written.split,
-        redirect: written.redirect,
-        respond: written.respond,
+        ...(tcp ? {} : { split: written.split, redirect: written.redirect, respond: written.respond }),
       }
       add(resolveRoute(action, path, { ...shared, levels: inherited }))
       break
@@ -66,7 +76,7 @@ export function resolveListener(
   }
   checkLevel(own, names, resolution)
   const matches = routes.map(route => route.match)
-  if (!resolution.partial) checkInheritedTemplates(written, matches, path, resolution)
+  if (!resolution.partial) checkInheritedTemplates(policies, matches, path, resolution)
   const address = fromFile(written.address, [...path, 'address'], resolution)
   if (role === 'outbound' && written.allowRemote !== true && !isLoopback(address)) {
     resolution.fault(
@@ -75,7 +85,7 @@ export function resolveListener(
       'write 127.0.0.1, or say `allowRemote: on`',
     )
   }
-  if (written.tunnel === true && role !== 'outbound') {
+  if (written.tunnel === true && role !== 'outbound' && !tcp) {
     resolution.fault(
       [...path, 'tunnel'],
       '`tunnel` is for outbound listeners: nobody else takes a CONNECT',
@@ -100,8 +110,10 @@ export function resolveListener(
     trustedProxies: written.trustedProxies ?? [],
     limits,
     connection: resolveConnection(written),
+    protocol: written.protocol ?? 'http',
+    proxyProtocol: written.proxyProtocol ?? false,
     tls,
-    ...(written.tunnel === true ? { tunnel: { idle: resolveIdle(inherited) } } : {}),
+    ...(written.tunnel === true && !tcp ? { tunnel: { idle: resolveIdle(inherited) } } : {}),
   }
   const hash = contentHash({ ...settings, routes: routes.map(route => route.hash) })
   return { ...settings, routes, hash, at: resolution.place(path) }

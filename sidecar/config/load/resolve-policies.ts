@@ -1,6 +1,8 @@
+import type { IdentitySpec } from '../../filters/authenticate/schema.ts'
 import type { CorsPolicy } from '../../filters/cors/schema.ts'
 import type { HeaderEdits, HeadersPolicy } from '../../filters/headers/schema.ts'
 import type { Role, RoutePolicies } from '../../snapshot/policies.ts'
+import { resolveAuthenticate } from './resolve-authenticate.ts'
 import { isConfigMap } from './merge.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
 import { resolveRetry, resolveTimeout } from './resolve-retry.ts'
@@ -21,6 +23,7 @@ export const POLICY_NAMES = [
   'rewrite',
   'headers',
   'cors',
+  'authenticate',
   'upgrade',
   'mirror',
   'fault',
@@ -29,12 +32,16 @@ export const POLICY_NAMES = [
 ] as const
 type PolicyName = (typeof POLICY_NAMES)[number]
 
+/** Policies that a level gives whole: alternatives do not merge. */
+const WHOLE: ReadonlySet<string> = new Set(['fallback', 'authenticate'])
+
 const MIB = 1024 * 1024
 
 /** The policies of one route, merged over its levels (outermost first), with where each was written. */
 export function resolvePolicies(
   levels: readonly PolicyLevel[],
   role: Role,
+  identity: IdentitySpec,
   resolution: Resolution,
 ): { policies: RoutePolicies; from: Record<string, string> } {
   const merged: WrittenPolicies = {}
@@ -45,7 +52,7 @@ export function resolvePolicies(
     for (const level of levels) {
       const written = level.policies[name]
       if (written === undefined) continue
-      if (!isConfigMap(value) || !isConfigMap(written) || name === 'fallback') places.length = 0
+      if (!isConfigMap(value) || !isConfigMap(written) || WHOLE.has(name)) places.length = 0
       places.push(`${level.label} (${resolution.line([...level.path, name])})`)
       value = value === undefined ? written : mergeLevel(value, written, name)
     }
@@ -66,6 +73,7 @@ export function resolvePolicies(
       rewrite: resolveRewrite(merged.rewrite),
       headers: resolveHeaders(merged.headers),
       cors,
+      authenticate: resolveAuthenticate(merged.authenticate, innermost('authenticate'), identity, resolution),
       upgrade: { protocols: merged.upgrade ?? ['websocket'] },
       mirror: resolveMirror(merged.mirror),
       fault: resolveFault(merged.fault, innermost('fault'), resolution),
@@ -80,7 +88,7 @@ export function resolvePolicies(
 
 /** Maps merge key by key, everything else is replaced; of `stripPrefix` and `path` one takes the other away. */
 function mergeLevel(below: unknown, above: unknown, name: string): unknown {
-  if (!isConfigMap(below) || !isConfigMap(above) || name === 'fallback') return above
+  if (!isConfigMap(below) || !isConfigMap(above) || WHOLE.has(name)) return above
   const result = { ...below }
   if (name === 'rewrite' && (above['path'] !== undefined || above['stripPrefix'] !== undefined)) {
     delete result['path']

@@ -1,4 +1,5 @@
 import type { MatchSpec, ValueMatch } from '../../routing/match-spec.ts'
+import type { IdentitySpec } from '../../filters/authenticate/schema.ts'
 import type { ActionSpec, Role, RoutePolicies } from '../../snapshot/policies.ts'
 import type { ResolvedRoute } from '../resolved.ts'
 import { contentHash } from './hash.ts'
@@ -18,6 +19,7 @@ export interface RouteSurroundings {
   /** The value of `strict-transport-security`, or null. */
   readonly hsts: string | null
   readonly upstreams: ReadonlySet<string>
+  readonly identity: IdentitySpec
   readonly resolution: Resolution
 }
 
@@ -32,7 +34,7 @@ export function resolveRoute(
   const match = resolveMatch(written.match)
   const own: PolicyLevel = { policies: written, path, label: 'route' }
   const levels = [...surroundings.levels, own]
-  const { policies: merged, from } = resolvePolicies(levels, role, resolution)
+  const { policies: merged, from } = resolvePolicies(levels, role, surroundings.identity, resolution)
   checkLevel(own, surroundings.upstreams, resolution)
   if (!resolution.partial) checkRouteTemplates(written, match, path, resolution)
   if (action === null) return null
@@ -96,9 +98,18 @@ function withoutUnusable(
 
 /** What a match says, every kind of it given. */
 export function resolveMatch(written: WrittenRoute['match']): MatchSpec {
-  const { host = [], path = [], methods = [], headers = {}, query = {}, priority = 0 } = written ?? {}
+  const {
+    host = [],
+    sni = [],
+    path = [],
+    methods = [],
+    headers = {},
+    query = {},
+    priority = 0,
+  } = written ?? {}
   return {
-    hosts: [...new Set(host)],
+    // Where there are no requests, the name asked for stands in the place of their host.
+    hosts: [...new Set([...host, ...sni])],
     paths: path.length === 0 ? [{ kind: 'prefix', path: '' }] : path,
     methods: [...new Set(methods)],
     headers: conditions(headers),

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { authenticationSchema } from './authentication-schema.ts'
+import { consumerSchema, planSchema } from './consumers-schema.ts'
 import { listenAddress, listenerSchema } from './listener-schema.ts'
 import { policiesSchema } from './policy-schema.ts'
 import { duration } from './quantities.ts'
@@ -101,6 +103,12 @@ export const rootSchema = section(
       'where requests go, by name',
     ),
     defaults: option(policiesSchema, 'policies for every route'),
+    authentication: option(authenticationSchema, 'who proves who is calling'),
+    consumers: option(list(consumerSchema), 'who may be calling, by name'),
+    plans: option(
+      byName(nameText, planSchema),
+      'tiers of callers; the first that fits, in the order written',
+    ),
     telemetry: option(telemetry, 'what it tells about itself'),
     admin: option(admin, 'the admin listener'),
     drain: option(
@@ -116,7 +124,7 @@ export const rootSchema = section(
       'how changes of files are noticed',
     ),
   },
-  ['authentication', 'authorization', 'consumers', 'plans', 'stores', 'filters', 'workers'],
+  ['authorization', 'stores', 'filters', 'workers'],
 )
 /** A whole configuration as it is written, after the schema has read it. */
 export type WrittenConfig = z.infer<typeof rootSchema>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { exchangeFixture } from '../../exchange/exchange-fixture.ts'
+import { LiveFixture } from '../live-fixture.ts'
 import type { HeaderList } from '../../exchange/headers.ts'
 import { ProxyError } from '../../exchange/proxy-error.ts'
 import { corsFilter } from './filter.ts'
@@ -28,7 +29,7 @@ const preflight = (origin: string, method = 'PUT', asked?: string): Exchange =>
 
 /** Status and fields of the answer to a preflight. */
 function answer(exchange: Exchange, part: Partial<CorsPolicy> = {}): [number, HeaderList] {
-  const filter = corsFilter.create({ ...POLICY, ...part }, { name: 'r' })
+  const filter = corsFilter.create({ ...POLICY, ...part }, { name: 'r' }, new LiveFixture())
   const verdict = filter.onRequest?.(exchange)
   assert.ok(verdict !== undefined && !(verdict instanceof Promise))
   const headers = verdict instanceof ProxyError ? [] : [...verdict.headers]
@@ -42,7 +43,7 @@ function response(
   headers: HeaderList = [],
   part: Partial<CorsPolicy> = {},
 ): HeaderList {
-  const filter = corsFilter.create({ ...POLICY, ...part }, { name: 'r' })
+  const filter = corsFilter.create({ ...POLICY, ...part }, { name: 'r' }, new LiveFixture())
   const exchange = exchangeFixture({ headers: origin === null ? [] : ['origin', origin] })
   assert.equal(filter.onRequest?.(exchange), undefined)
   filter.onResponse?.(exchange, headers)
@@ -95,7 +96,7 @@ test('a preflight that is not allowed is refused and says nothing', () => {
 })
 
 test('OPTIONS without what makes a preflight goes on', () => {
-  const filter = corsFilter.create(POLICY, { name: 'r' })
+  const filter = corsFilter.create(POLICY, { name: 'r' }, new LiveFixture())
   for (const headers of [[], ['origin', SHOP], ['access-control-request-method', 'PUT']])
     assert.equal(filter.onRequest?.(exchangeFixture({ method: 'OPTIONS', headers })), undefined)
 })

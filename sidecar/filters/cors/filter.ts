@@ -8,6 +8,7 @@ import {
   removeHeader,
   setHeader,
 } from '../../exchange/headers.ts'
+import { compileOrigins } from '../../exchange/origins.ts'
 import { ProxyError } from '../../exchange/proxy-error.ts'
 import type { Filter, FilterKind, Verdict } from '../filter.ts'
 import type { CorsPolicy } from './schema.ts'
@@ -99,27 +100,6 @@ const PREFLIGHT_VARY = ['Origin', 'Access-Control-Request-Method', 'Access-Contr
 function refused(detail: string): ProxyError {
   return new ProxyError('cors_refused', detail)
 }
-
-/** Origins are compared as they are sent: scheme, host and port are in lower case by the standard. */
-function compileOrigins(origins: readonly string[]): (origin: string) => boolean {
-  if (origins.includes('*')) return () => true
-  const exact = new Set<string>()
-  const wildcards: { readonly scheme: string; readonly suffix: string }[] = []
-  for (const origin of origins) {
-    const at = origin.indexOf('://*.')
-    if (at === -1) exact.add(origin)
-    else wildcards.push({ scheme: origin.slice(0, at + 3), suffix: origin.slice(at + 4) })
-  }
-  return origin =>
-    exact.has(origin) ||
-    wildcards.some(({ scheme, suffix }) => {
-      if (!origin.startsWith(scheme) || !origin.endsWith(suffix)) return false
-      // What the star stands for is one label or more, and never a port, a path or a user.
-      return LABELS.test(origin.slice(scheme.length, -suffix.length))
-    })
-}
-
-const LABELS = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/
 
 /** Adds members to Vary where they are not there yet; `*` says it all. */
 function addVary(headers: HeaderList, names: readonly string[]): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exchangeFixture } from '../../exchange/exchange-fixture.ts'
+import { LiveFixture } from '../live-fixture.ts'
 import type { HeaderList } from '../../exchange/headers.ts'
 import { FORBIDDEN_NAMES, headersFilter } from './filter.ts'
 import type { HeaderEdits } from './schema.ts'
@@ -26,7 +27,11 @@ function edited(
   }
   exchange.params = params
   exchange.upstreamHeaders = headers
-  const filter = headersFilter.create({ request: { ...NONE, ...edits }, response: NONE }, route)
+  const filter = headersFilter.create(
+    { request: { ...NONE, ...edits }, response: NONE },
+    route,
+    new LiveFixture(),
+  )
   assert.equal(filter.onRequest?.(exchange), undefined)
   assert.equal('onResponse' in filter, false)
   return exchange.upstreamHeaders
@@ -86,6 +91,7 @@ test('the response is edited by its own list, and what has nothing to do has no 
   const filter = headersFilter.create(
     { request: NONE, response: { set: [['server', 'x']], add: [], remove: ['x-powered-by'] } },
     route,
+    new LiveFixture(),
   )
   const headers = ['x-powered-by', 'y', 'set-cookie', 'a', 'set-cookie', 'b']
   filter.onResponse?.(exchangeFixture(), headers)

@@ -1,0 +1,193 @@
+import { z } from 'zod'
+import { isReserved } from '../../exchange/reserved-names.ts'
+import { cookieName, claimPath } from './key-schema.ts'
+import { fieldName } from './match-schema.ts'
+import { duration } from './quantities.ts'
+import { anyText, flag, isOff, nameText, oneOf, referenceName, scalar, text, Wrong } from './scalars.ts'
+import { byFieldName, byName, list, option, section, shorter } from './shape.ts'
+
+/** Signature algorithms (RFC 7518, RFC 8037, RFC 9864); `none` is not among them. */
+export const ALGORITHMS = [
+  ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
+  ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
+  ...(['HS256', 'HS384', 'HS512'] as const),
+] as const
+
+/** Https, or http to a loopback address: what comes from there decides who may call. */
+export const keyUrl = text(
+  'a URL',
+  { samples: ['https://id.shop.example/jwks.json'] },
+  'https://idp.example',
+  readUrl,
+)
+
+function readUrl(value: string, shown: string): string | Wrong {
+  const url = URL.canParse(value) ? new URL(value) : null
+  if (url === null || !/^https?:$/.test(url.protocol))
+    return new Wrong(`expected an https:// URL, got ${shown}`)
+  if (url.username !== '' || url.password !== '')
+    return new Wrong(`${shown}: a URL with a password is written into logs`)
+  if (url.hash !== '') return new Wrong(`${shown}: what follows \`#\` is never sent`)
+  const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
+  if (url.protocol === 'http:' && !loopback)
+    return new Wrong(
+      `${shown} is not encrypted: whoever is on the way could bring keys of their own`,
+      'write https://',
+    )
+  return value
+}
+
+/** A text, or `off`, which is null. */
+export const textOrOff = scalar<string | null>(
+  { anyOf: [{ type: 'string' }, { const: false }] },
+  null,
+  (value, shown) => {
+    if (isOff(value)) return null
+    return typeof value === 'string' && value !== ''
+      ? value
+      : new Wrong(`expected text or \`off\`, got ${shown}`)
+  },
+)
+
+const fileName = text('the name of a file', {}, 'jwks.json', (value, shown) =>
+  value === '' ? new Wrong(`expected the name of a file, got ${shown}`) : value,
+)
+
+const jwks = section('a key set', {
+  url: option(keyUrl, 'where it is fetched, and again each five minutes'),
+  file: option(fileName, 'a file that holds it, read again when it changes'),
+})
+
+const place = section('the place of a credential', {
+  header: option(fieldName, 'a header that holds nothing else'),
+  cookie: option(cookieName, 'a cookie'),
+})
+
+/** A header for a claim: reserved from then on, so it must not be one that means something else. */
+const claimHeader = text('a header name', {}, 'x-user-id', (value, shown) => {
+  const name = value.toLowerCase()
+  if (!/^[a-z0-9-]+$/.test(name)) return new Wrong(`${shown} is no header name of letters, digits and \`-\``)
+  if (isReserved(name) || name.startsWith('x-')) return name
+  return new Wrong(
+    `${shown} may mean something else to others: a header for a claim begins with \`x-\``,
+    `write: x-${name}`,
+  )
+})
+
+const audiences = z.union([
+  scalar<null>({ const: false }, null, (value, shown) =>
+    isOff(value) ? null : new Wrong(`expected audiences or \`off\`, got ${shown}`),
+  ),
+  list(anyText, 100),
+])
+
+const jwtProvider = section('a JWT provider', {
+  issuer: option(
+    textOrOff,
+    'what `iss` has to be, and where keys are discovered unless `jwks` or `secret` says them; `off`: not looked at',
+  ),
+  audiences: option(audiences, 'one of these has to be in `aud`; `off`: not looked at'),
+  jwks: option(jwks, 'the keys of the issuer'),
+  secret: option(anyText, 'a key that both sides know, at least 32 bytes (HS256)'),
+  algorithms: option(
+    list(oneOf(ALGORITHMS)),
+    'signature algorithms that are accepted. Default: HS256 with `secret`, else what fits the key',
+  ),
+  expiry: option(flag, '`off` accepts tokens without `exp`', true),
+  types: option(list(anyText, 20), 'what `typ` may be', ['JWT', 'at+jwt']),
+  skew: option(duration, 'how much clocks may differ', '30s'),
+  from: option(place, 'where the token stands. Default: `authorization: Bearer`'),
+  forward: option(flag, '`off` takes the token out of the request', true),
+  subject: option(claimPath, 'the claim that says who calls', 'sub'),
+  groups: option(claimPath, 'the claim that lists groups; `a.b` goes into a claim that is a map'),
+  claimHeaders: option(
+    byFieldName(claimHeader, claimPath),
+    'headers that tell the upstream what a claim says; clients cannot set them',
+  ),
+})
+
+const apiKeyProvider = section('an API key provider', {
+  header: option(fieldName, 'the header that holds the key'),
+  cookie: option(cookieName, 'the cookie that holds it'),
+})
+
+const mtlsProvider = shorter(
+  value => (value === true || value === 'on' ? {} : value),
+  section('an mTLS provider', {}),
+  [{ const: true }],
+)
+
+const sha256 = text('a SHA-256 digest', { pattern: '^[0-9a-f]{64}$' }, '0'.repeat(64), (value, shown) =>
+  /^[0-9a-f]{64}$/i.test(value)
+    ? value.toLowerCase()
+    : new Wrong(
+        `expected a SHA-256 digest of 64 hex digits, got ${/^.{0,20}$/.test(value) ? 'something else' : 'another text'}`,
+        shown === '' ? undefined : '`outrigger keys new` makes a key and its digest',
+      ),
+)
+
+const basicProvider = section('a basic provider', {
+  realm: option(anyText, 'what a browser shows', 'outrigger'),
+  users: option(
+    byName(nameText, section('a user', { sha256: option(sha256, 'digest of the password') })),
+    'who may call, by name',
+  ),
+})
+
+/** Providers that prove who is calling. */
+export const authenticationSchema = section(
+  'authentication',
+  {
+    jwt: option(byName(nameText, jwtProvider), 'signed tokens'),
+    apiKey: option(byName(nameText, apiKeyProvider), 'keys of consumers'),
+    mtls: option(
+      byName(nameText, mtlsProvider),
+      "client certificates that the listener's `tls.clients` accepts",
+    ),
+    basic: option(byName(nameText, basicProvider), 'names and passwords, for development'),
+  },
+  ['oidc', 'introspection'],
+)
+/** As it is written, after the schema has read it. */
+export type WrittenAuthentication = z.infer<typeof authenticationSchema>
+
+const KINDS = {
+  jwt: option(referenceName, 'a JWT provider'),
+  apiKey: option(referenceName, 'an API key provider'),
+  mtls: option(referenceName, 'an mTLS provider'),
+  basic: option(referenceName, 'a basic provider'),
+}
+const LATER = ['oidc', 'introspection']
+const way = section('a provider', KINDS, LATER)
+
+/** Who may call a route. */
+export const authenticate = z.union([
+  z.literal(false),
+  section(
+    'authentication of a route',
+    {
+      ...KINDS,
+      anyOf: option(list(way, 16), 'the first whose credential is in the request decides'),
+      allOf: option(list(way, 16), 'each has to be there and good; at most one brings claims'),
+      optional: option(flag, 'a request without any credential goes on, as nobody', false),
+    },
+    LATER,
+  ),
+])
+/** As it is written, after the schema has read it. */
+export type WrittenAuthenticate = z.infer<typeof authenticate>
+
+const expires = text('a date', { samples: ['2027-01-01', '2027-01-01T12:00:00Z'] }, 0, (value, shown) => {
+  const whole = /^\d{4}-\d\d-\d\d$/.test(value) ? `${value}T00:00:00Z` : value
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(whole)
+    ? Date.parse(whole)
+    : Number.NaN
+  return Number.isNaN(at) ? new Wrong(`expected a date such as \`2027-01-01\` (UTC), got ${shown}`) : at
+})
+
+/** The digest of a key. */
+export const apiKeyDigest = section('an API key', {
+  sha256: option(sha256, 'its SHA-256 digest; `outrigger keys new` prints both'),
+  expires: option(expires, 'the day or moment from which on it is not accepted'),
+  provider: option(referenceName, 'the only API key provider that accepts it. Default: each'),
+})

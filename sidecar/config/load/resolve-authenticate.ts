@@ -1,0 +1,75 @@
+import type {
+  AuthenticatePolicy,
+  IdentitySpec,
+  ProviderKind,
+  ProviderName,
+} from '../../filters/authenticate/schema.ts'
+import type { WrittenAuthenticate } from './authentication-schema.ts'
+import { contentHash } from './hash.ts'
+import type { ConfigPath, Resolution } from './resolution.ts'
+import { didYouMean } from './suggestion.ts'
+
+const KINDS = ['jwt', 'apiKey', 'mtls', 'basic'] as const
+/** Kinds whose credentials say more than a name. */
+const CLAIMS: ReadonlySet<ProviderKind> = new Set(['jwt'])
+
+/** Who may call a route; null: everybody. What is wrong is reported once, at the level where it was written. */
+export function resolveAuthenticate(
+  written: WrittenAuthenticate | undefined,
+  path: ConfigPath,
+  identity: IdentitySpec,
+  resolution: Resolution,
+): AuthenticatePolicy | null {
+  if (written === undefined || written === false) return null
+  const fault = (at: ConfigPath, message: string, suggestion?: string): void => {
+    if (!resolution.partial) resolution.fault(at, message, suggestion, 'key')
+  }
+  const { anyOf, allOf, optional = false } = written
+  const own = waysIn(written)
+  const forms = [own.length > 0, anyOf !== undefined, allOf !== undefined].filter(Boolean).length
+  if (forms !== 1)
+    fault(
+      path,
+      'expected one of a provider (`jwt: main`), `anyOf` and `allOf`',
+      'several providers are anyOf: [jwt: main, apiKey: clients]',
+    )
+  else if (own.length > 1)
+    fault(
+      path,
+      `\`${own.map(one => one.kind).join('` and `')}\`: either one of them or all?`,
+      'write anyOf: [...] or allOf: [...]',
+    )
+  const listed = anyOf ?? allOf
+  const key = anyOf === undefined ? 'allOf' : 'anyOf'
+  const ways: ProviderName[] = []
+  for (const [index, member] of (listed ?? []).entries()) {
+    const found = waysIn(member)
+    if (found.length !== 1) fault([...path, key, index], 'expected one provider, such as `jwt: main`')
+    ways.push(...found.slice(0, 1))
+  }
+  if (listed === undefined) ways.push(...own)
+  else if (listed.length === 0) fault([...path, key], `\`${key}\` is empty: nobody could call`)
+  for (const { kind, name } of ways) {
+    const names = Object.keys(identity.providers[kind])
+    if (names.includes(name) || !resolution.secrets) continue
+    fault(path, `there is no provider \`${name}\` in authentication.${kind}`, didYouMean(name, names))
+  }
+  if (new Set(ways.map(one => JSON.stringify(one))).size < ways.length)
+    fault(path, 'a provider stands here twice')
+  if (allOf !== undefined && ways.filter(one => CLAIMS.has(one.kind)).length > 1)
+    fault([...path, 'allOf'], 'two of these bring claims: whose would count?')
+  const named = ways.map(({ kind, name }) => identity.providers[kind][name] ?? null)
+  return {
+    mode: allOf === undefined ? 'any' : 'all',
+    ways,
+    optional,
+    digest: contentHash([named, identity.digest]),
+  }
+}
+
+function waysIn(written: { readonly [kind in ProviderKind]?: string | undefined }): ProviderName[] {
+  return KINDS.flatMap(kind => {
+    const name = written[kind]
+    return name === undefined ? [] : [{ kind, name }]
+  })
+}

@@ -1,0 +1,34 @@
+import type { Clock } from '../runtime/clock.ts'
+import { type IdentityKey, Registry } from '../runtime/registry.ts'
+import { FINE_TICK_MS, TimerWheel } from '../runtime/timer-wheel.ts'
+import { seededRandom } from '../runtime/random.ts'
+import type { FilterLive, FilterParts } from './filter.ts'
+
+/** Live state for unit tests of filters: what it holds, what was warned of and counted can be looked at. */
+export class LiveFixture implements FilterLive {
+  readonly registry = new Registry()
+  readonly warnings: string[] = []
+  readonly counted = new Map<string, { value: number }>()
+  readonly parts: FilterParts
+
+  constructor(clock: Clock = { now: () => 0, wall: () => 0 }) {
+    this.parts = {
+      wheel: new TimerWheel(clock),
+      fine: new TimerWheel(clock, FINE_TICK_MS),
+      clock,
+      random: seededRandom(1),
+      warn: text => void this.warnings.push(text),
+      counter: (name, _help, labels) => {
+        const key = `${name}${JSON.stringify(labels)}`
+        const cell = this.counted.get(key) ?? { value: 0 }
+        this.counted.set(key, cell)
+        return cell
+      },
+      clientLabel: name => name,
+    }
+  }
+
+  use<T>(key: IdentityKey, open: (parts: FilterParts) => T, close: (value: T) => void): T {
+    return this.registry.acquire(key, () => open(this.parts), close).value
+  }
+}
