@@ -140,10 +140,13 @@ function entryOf(
   asked: WrittenRequest,
   listener: string | undefined,
 ): Entry<UnopenedUpstream> | string {
-  const entries = [...compiled.entries.values()]
+  const all = [...compiled.entries.values()]
+  const entries = all.filter(entry => entry.protocol === 'http')
   const names = (some: typeof entries): string =>
     some.flatMap(entry => entry.listeners.map(one => one.name)).join(', ')
   if (listener !== undefined) {
+    const tcp = all.find(entry => entry.protocol === 'tcp' && entry.listeners[0]?.name === listener)
+    if (tcp !== undefined) return `${listener} is a TCP listener: there is no request to explain`
     const named = entries.find(entry => entry.listeners.some(one => one.name === listener))
     return named ?? `there is no listener ${listener}; there are ${names(entries)}`
   }

@@ -1,21 +1,25 @@
-import { unlinkSync } from 'node:fs'
 import net from 'node:net'
 import { randomBytes } from 'node:crypto'
-import type { Address } from '../exchange/address.ts'
+import type { Address, SocketEnd } from '../exchange/address.ts'
 import type { Exchange, Peer } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { DateHeader } from '../http1/head-writer.ts'
 import { ServerConnection } from '../http1/server-connection.ts'
 import type { ServerHost } from '../http1/server-host.ts'
 import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
+import type { TcpConnection, TcpHost } from '../proxy/tcp.ts'
+import type { Channel } from '../runtime/channel.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Entry } from '../snapshot/snapshot.ts'
 import type { LingeringCounters } from '../telemetry/lingering-metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
+import type { ProxyHeaderResult } from '../telemetry/proxy-header-metrics.ts'
 import { adopt } from './adopt.ts'
 import { Admission, type AdmissionParts } from './admission.ts'
+import { bind } from './bind.ts'
 import { type Handshake, type HandshakeOwner, Handshakes } from './handshakes.ts'
+import { readProxyHeader, readServerName } from './read-first.ts'
 
 /** What acceptors share. */
 export interface AcceptorParts extends AdmissionParts {
@@ -34,6 +38,19 @@ export interface AcceptorParts extends AdmissionParts {
   trusts(key: string, address: string): boolean
   /** Counts a TLS handshake. @param failure why it failed; empty where it did not */
   handshake(key: string, failure: string): void
+  /** Counts a PROXY protocol header. @param cause what was wrong with it */
+  proxyHeader(key: string, result: ProxyHeaderResult, peer: string, cause: string): void
+  /** Makes the connection of a TCP listener. */
+  tcp(channel: Channel, peer: Peer, local: SocketEnd, host: TcpHost): TcpConnection
+}
+
+type Connection = ServerConnection | TcpConnection
+
+/** A connection before anything is spoken on it: what it is counted by, whose it is, and where it came in. */
+interface Arrival {
+  readonly counted: string
+  readonly peer: SocketEnd
+  readonly local: SocketEnd
 }
 
 /** From which session tickets' keys are made: of this process, so that no ticket outlives it. */
@@ -43,7 +60,7 @@ const TICKET_SECRET = randomBytes(32)
  * Owns a socket and its address: accepts, bounds how many connections there are, and makes each a server connection.
  * Outlives the snapshots that have its address; what it needs of one it reads when it needs it.
  */
-export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
+export class Acceptor implements ServerHost<ServerConnection>, TcpHost, HandshakeOwner {
   readonly entry: string
   readonly wheel: TimerWheel
   readonly date: DateHeader
@@ -55,9 +72,9 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
   readonly #server: net.Server
   readonly #admission: Admission
   /** What each connection is counted by. */
-  readonly #connections = new Map<ServerConnection, string>()
-  /** The same of those whose handshake is under way. */
-  readonly #shaking = new Map<net.Socket, string>()
+  readonly #connections = new Map<Connection, string>()
+  /** Those that are not there yet: a header, a handshake or a server name is awaited. */
+  readonly #arriving = new Map<net.Socket, Arrival>()
   #handshakes: Handshakes | null = null
   /** The listeners for which `#handshakes` were last compared. */
   #asked: Entry['listeners'] | null = null
@@ -117,32 +134,9 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
    * @returns the address with the port that was bound, or the Node error code
    */
   listen(): Promise<Address | { readonly code: string }> {
-    return new Promise(resolve => {
-      const server = this.#server
-      const address = this.#address
-      const failed = (error: NodeJS.ErrnoException): void => {
-        resolve({ code: error.code ?? error.message })
-      }
-      server.once('error', failed)
-      const bound = (): void => {
-        server.off('error', failed)
-        server.on('error', error =>
-          this.#parts.log.error('a listener failed', { address: this.entry, error }),
-        )
-        const actual = server.address()
-        resolve(
-          actual !== null && typeof actual === 'object' && address.kind === 'tcp'
-            ? { ...address, port: actual.port }
-            : address,
-        )
-      }
-      if (address.kind === 'unix') {
-        removeStale(address.path, () => server.listen({ path: address.path }, bound))
-      } else {
-        const host = address.host === '' ? undefined : address.host
-        server.listen({ port: address.port, host, backlog: 1024 }, bound)
-      }
-    })
+    return bind(this.#server, this.#address, error =>
+      this.#parts.log.error('a listener failed', { address: this.entry, error }),
+    )
   }
 
   /** Stops accepting. Open connections go on. */
@@ -163,7 +157,7 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
   /** Closes every connection now. @returns how many had something under way */
   force(): number {
     let cut = 0
-    for (const socket of [...this.#shaking.keys()]) socket.destroy()
+    for (const socket of [...this.#arriving.keys()]) socket.destroy()
     for (const connection of [...this.#connections.keys()]) {
       if (!connection.idle) cut++
       connection.destroy()
@@ -179,7 +173,7 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
     this.#parts.refuse(exchange, error)
   }
 
-  closed(connection: ServerConnection): void {
+  closed(connection: Connection): void {
     const counted = this.#connections.get(connection)
     if (counted === undefined) return
     this.#connections.delete(connection)
@@ -189,77 +183,131 @@ export class Acceptor implements ServerHost<ServerConnection>, HandshakeOwner {
   #accept(socket: net.Socket): void {
     this.accepted++
     this.#refresh()
-    // A connection that was reset before it was accepted has no address any more.
-    const counted = this.#admission.enter(addressOf(socket), this.#limits)
-    if (counted === null) {
+    const arrival = this.#enter(socket, peerOf(socket), localOf(socket))
+    if (arrival === null) return
+    if (this.#current.proxyProtocol) this.#readHeader(socket, arrival)
+    else this.#greet(socket, arrival)
+  }
+
+  /** Takes a place for a connection; closes it where there is none. */
+  #enter(socket: net.Socket, peer: SocketEnd, local: SocketEnd): Arrival | null {
+    const counted = this.#admission.enter(peer.address, this.#limits)
+    if (counted !== null) return { counted, peer, local }
+    socket.on('error', () => {})
+    // A reset costs no state here; the client sees at once that there is no room.
+    socket.resetAndDestroy()
+    return null
+  }
+
+  /** A proxy says whose connection it is. From whom nobody should believe that, the connection is not taken at all. */
+  #readHeader(socket: net.Socket, arrival: Arrival): void {
+    const { address } = arrival.peer
+    const result = (name: ProxyHeaderResult, cause = ''): void =>
+      this.#parts.proxyHeader(this.entry, name, address === '' ? 'unix' : address, cause)
+    // Who may open a Unix socket is said by its file.
+    if (this.#address.kind === 'tcp' && !this.#parts.trusts(this.entry, address)) {
+      this.#admission.leave(arrival.counted)
+      result('untrusted')
       socket.on('error', () => {})
-      // A reset costs no state here; the client sees at once that there is no room.
       socket.resetAndDestroy()
-    } else if (this.#current.encrypted) {
-      this.#shaking.set(socket, counted)
-      this.#handshakesNow().begin(socket)
-    } else {
-      this.#open(socket, counted, { ...peerOf(socket), encrypted: false, serverName: '', identity: null })
+      return
     }
+    this.#arriving.set(socket, arrival)
+    readProxyHeader(socket, this.wheel, this.#clocks.handshake, header => {
+      this.#arriving.delete(socket)
+      this.#admission.leave(arrival.counted)
+      if ('why' in header) {
+        const { why } = header
+        if (why === 'timeout' || why === 'closed') result(why)
+        else result('invalid', why)
+        socket.destroy()
+        return
+      }
+      result('ok')
+      const { source: peer, destination: local } = header.ends ?? {
+        source: arrival.peer,
+        destination: arrival.local,
+      }
+      // From here on it is the client's: its limits, its name in the log.
+      const again = this.#enter(socket, peer, local)
+      if (again !== null) this.#greet(socket, again)
+    })
+  }
+
+  /** Opens TLS, or looks for the name that the client asks for, where that is needed; else the connection is there. */
+  #greet(socket: net.Socket, arrival: Arrival): void {
+    const { encrypted, protocol, listeners } = this.#current
+    const plain = { ...arrival.peer, encrypted: false, serverName: '', identity: null }
+    if (encrypted) {
+      this.#arriving.set(socket, arrival)
+      this.#handshakesNow().begin(socket)
+    } else if (protocol === 'tcp' && (listeners[0]?.table.namesHosts ?? false)) {
+      this.#arriving.set(socket, arrival)
+      readServerName(socket, this.wheel, this.#clocks.handshake, serverName => {
+        this.#arriving.delete(socket)
+        if (serverName === null) this.#admission.leave(arrival.counted)
+        else this.#open(socket, arrival, { ...plain, serverName })
+      })
+    } else this.#open(socket, arrival, plain)
   }
 
   onSecured(raw: net.Socket, { socket, serverName, identity }: Handshake): void {
-    const counted = this.#shaking.get(raw) ?? ''
-    this.#shaking.delete(raw)
+    const arrival = this.#arriving.get(raw)
+    // It is there from `begin` on, until one of the two is called.
+    if (arrival === undefined) return
+    this.#arriving.delete(raw)
     this.#parts.handshake(this.entry, '')
-    this.#open(socket, counted, { ...peerOf(raw), encrypted: true, serverName, identity })
+    this.#open(socket, arrival, { ...arrival.peer, encrypted: true, serverName, identity })
   }
 
   onInsecure(raw: net.Socket, why: string): void {
-    const counted = this.#shaking.get(raw)
-    if (counted === undefined) return
-    this.#shaking.delete(raw)
-    this.#admission.leave(counted)
+    const arrival = this.#arriving.get(raw)
+    if (arrival === undefined) return
+    this.#arriving.delete(raw)
+    this.#admission.leave(arrival.counted)
     this.#parts.handshake(this.entry, why)
   }
 
-  #open(socket: net.Socket, counted: string, peer: Peer): void {
+  #open(socket: net.Socket, { counted, local }: Arrival, peer: Peer): void {
     const channel = adopt(socket, this.#parts.buffers, () =>
       this.#parts.log.warn('this Node reads accepted sockets the slow way', { node: process.version }),
     )
-    this.#connections.set(new ServerConnection(channel, peer, this), counted)
+    if (this.#current.protocol === 'http') {
+      this.#connections.set(new ServerConnection(channel, peer, this), counted)
+      return
+    }
+    const connection = this.#parts.tcp(channel, peer, local, this)
+    this.#connections.set(connection, counted)
+    connection.start()
   }
 
   /** Those of the serving configuration. What a reload does not change goes on. */
   #handshakesNow(): Handshakes {
-    const { listeners } = this.#current
+    const { listeners, protocol } = this.#current
     if (this.#asked === listeners && this.#handshakes !== null) return this.#handshakes
     this.#asked = listeners
     if (this.#handshakes?.serve(listeners) !== true)
-      this.#handshakes = new Handshakes(listeners, this, TICKET_SECRET, this.#clocks.handshake)
+      this.#handshakes = new Handshakes(
+        listeners,
+        this,
+        TICKET_SECRET,
+        this.#clocks.handshake,
+        protocol === 'http',
+      )
     return this.#handshakes
   }
 }
 
-function addressOf(socket: net.Socket): string {
-  const address = socket.remoteAddress ?? ''
+/** IPv4-mapped IPv6 as IPv4. */
+function plain(address = ''): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address
 }
 
-function peerOf(socket: net.Socket): { readonly address: string; readonly port: number } {
-  return { address: addressOf(socket), port: socket.remotePort ?? 0 }
+function peerOf(socket: net.Socket): SocketEnd {
+  // A connection that was reset before it was accepted has no address any more.
+  return { address: plain(socket.remoteAddress), port: socket.remotePort ?? 0 }
 }
 
-/** A socket file that nobody answers on is left from a process that was killed. */
-function removeStale(path: string, then: () => void): void {
-  const probe = net.connect({ path })
-  probe.on('connect', () => {
-    probe.destroy()
-    then()
-  })
-  probe.on('error', error => {
-    if ('code' in error && error.code === 'ECONNREFUSED') {
-      try {
-        unlinkSync(path)
-      } catch {
-        // Somebody else removed it; listening says what is wrong, if anything is.
-      }
-    }
-    then()
-  })
+function localOf(socket: net.Socket): SocketEnd {
+  return { address: plain(socket.localAddress), port: socket.localPort ?? 0 }
 }

@@ -39,12 +39,14 @@ export class Handshakes {
   /**
    * @param secret of the process, from which ticket keys are made
    * @param timeout milliseconds for a whole handshake
+   * @param http whether what is spoken inside is HTTP; else clients may name any protocol
    */
   constructor(
     listeners: readonly TlsListener[],
     owner: HandshakeOwner,
     secret: Buffer,
     timeout: number,
+    http = true,
     wallClock = Date.now,
   ) {
     // Copies: an address must not hold the routes of a configuration that is gone.
@@ -63,7 +65,7 @@ export class Handshakes {
       ciphers: CIPHERS,
       honorCipherOrder: true,
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (keys === null ? constants.SSL_OP_NO_TICKET : 0),
-      ALPNProtocols: ['http/1.1'],
+      ...(http ? { ALPNProtocols: ['http/1.1'] } : {}),
       requestCert: specs.some(spec => spec?.clients != null),
       // Where every listener needs one, its absence is an alert of TLS that clients understand.
       rejectUnauthorized: specs.length > 0 && specs.every(spec => spec?.clients?.required === true),

@@ -1,8 +1,6 @@
 import { isIP } from 'node:net'
 import type { Exchange, Work } from '../exchange/exchange.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { BodyReader, type BodyReaderOwner } from '../http1/body-reader.ts'
-import { BodyWriter, type BodyWriterOwner } from '../http1/body-writer.ts'
 import { Channel, type ChannelOwner } from '../runtime/channel.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import type { TunnelPolicy } from '../snapshot/policies.ts'
@@ -11,6 +9,7 @@ import type { LookupDone } from '../upstream/discovery/lookup-queue.ts'
 import { addressLabel } from '../upstream/endpoint.ts'
 import { bug, fail } from './answer.ts'
 import { releaseTunnel } from './done.ts'
+import { Leg, type LegOwner } from './leg.ts'
 import type { ProxyParts } from './parts.ts'
 
 /** From the CONNECT to the connection, look-up and all addresses of the name included. */
@@ -19,14 +18,13 @@ const CONNECT_MS = 2000
 const IDLE_LOOKS = 4
 /** How long the other end may take for the last bytes of a tunnel whose client has closed. */
 const FLUSH_MS = 60_000
-const NOTHING = Buffer.alloc(0)
 
 /**
  * A CONNECT to a host that is no route, where the listener says `tunnel: on` (RFC 9110 section 9.3.6): the bytes pass as
  * they are, both ways, each end closing its own direction. What goes through is counted and not seen. Never to an
  * address that `isForbidden` names, however the client came to it.
  */
-export class ConnectTunnel implements Work, ChannelOwner, BodyReaderOwner, BodyWriterOwner, TimerOwner {
+export class ConnectTunnel implements Work, ChannelOwner, LegOwner, TimerOwner {
   readonly #exchange: Exchange
   readonly #target: { readonly host: string; readonly port: number }
   readonly #policy: TunnelPolicy
@@ -35,10 +33,9 @@ export class ConnectTunnel implements Work, ChannelOwner, BodyReaderOwner, BodyW
   readonly #end: number
   #phase: 'resolving' | 'connecting' | 'open' | 'over' = 'resolving'
   #addresses: string[] = []
+  /** While it is being opened. */
   #channel: Channel | null = null
-  #reader: BodyReader | null = null
-  #writer: BodyWriter | null = null
-  #sent = false
+  #leg: Leg | null = null
   #moved = 0
   #stillFor = 0
 
@@ -111,18 +108,14 @@ export class ConnectTunnel implements Work, ChannelOwner, BodyReaderOwner, BodyW
     counters.opened++
     counters.active++
     try {
-      const reader = new BodyReader(channel, 'response', this)
-      const writer = new BodyWriter(channel, this)
-      this.#reader = reader
-      this.#writer = writer
-      reader.begin('close', NOTHING, 0, 0)
+      const leg = new Leg(channel, this)
+      this.#channel = null
+      this.#leg = leg
       // A tunnel may outlive many generations and needs none.
       releaseTunnel(this.#exchange, null)
       this.#watch()
-      this.#exchange.responder.respond(200, [], reader)
-      if (this.#exchange.finished) return
-      writer.begin('', 'close')
-      writer.pump(this.#exchange.body)
+      this.#exchange.responder.respond(200, [], leg.reader)
+      if (!this.#exchange.finished) leg.pump(this.#exchange.body)
     } catch (error) {
       this.#fail(bug(error))
     }
@@ -144,9 +137,9 @@ export class ConnectTunnel implements Work, ChannelOwner, BodyReaderOwner, BodyW
       if (this.#addresses.length > 0) this.#next('')
       else this.#fail(new ProxyError('upstream_connect_timeout'))
     } else if (this.#phase === 'over') {
-      this.#channel?.destroy()
+      this.#leg?.destroy()
     } else {
-      const moved = (this.#reader?.received ?? 0) + (this.#writer?.sent ?? 0)
+      const moved = this.#leg?.moved ?? 0
       this.#stillFor = moved === this.#moved ? this.#stillFor + 1 : 0
       this.#moved = moved
       if (this.#stillFor < IDLE_LOOKS) this.#watch()
@@ -161,52 +154,25 @@ export class ConnectTunnel implements Work, ChannelOwner, BodyReaderOwner, BodyW
 
   // --- the other end -----------------------------------------------------------------------------------------
 
-  onBytes(buffer: Buffer, length: number): void {
-    this.#reader?.push(buffer, 0, length)
-  }
+  onLegSent(): void {}
 
-  onEnd(): void {
-    if (this.#phase === 'open') this.#reader?.finish()
-  }
-
-  onDrain(): void {
-    this.#writer?.onDrain()
+  onLegClosed(leg: Leg, code: string): void {
+    this.#parts.wheel.remove(this.#timer)
+    if (this.#phase !== 'open') return
+    const error = new ProxyError('upstream_aborted', '', { cause: code })
+    leg.reader.fail(error)
+    // Its direction had ended well: what the client still sends goes nowhere.
+    if (!leg.sent) this.#fail(error)
   }
 
   onClose(code: string): void {
     this.#channel = null
-    if (this.#phase === 'connecting') {
-      this.#next(code)
-      return
-    }
-    this.#parts.wheel.remove(this.#timer)
-    if (this.#phase !== 'open') return
-    const error = new ProxyError('upstream_aborted', '', { cause: code })
-    this.#reader?.fail(error)
-    // Its direction had ended well: what the client still sends goes nowhere.
-    if (!this.#sent) this.#fail(error)
+    if (this.#phase === 'connecting') this.#next(code)
   }
 
-  // --- what passes -------------------------------------------------------------------------------------------
-
-  onMessageWritten(): void {
-    this.#sent = true
-    this.#channel?.end()
-  }
-
-  onMessageBroken(): void {
-    // The client is gone; its connection says so, and ends the exchange.
-    this.#channel?.reset()
-  }
-
-  onBodyAbandoned(): void {
-    this.#channel?.reset()
-  }
-
-  onWriteBlocked(): void {}
-  onBodyComplete(): void {}
-  onBodyBroken(): void {}
-  onBytesBehind(): void {}
+  onBytes(): void {}
+  onEnd(): void {}
+  onDrain(): void {}
 
   // --- ends --------------------------------------------------------------------------------------------------
 
@@ -228,11 +194,10 @@ export class ConnectTunnel implements Work, ChannelOwner, BodyReaderOwner, BodyW
     counters.bytesOut += this.#exchange.bytesOut
     if (error === null) {
       // Both have closed. What the other end has not taken yet still goes out.
-      if (this.#channel !== null) wheel.schedule(this.#timer, FLUSH_MS)
+      if (this.#leg?.closed === false) wheel.schedule(this.#timer, FLUSH_MS)
       return
     }
-    this.#writer?.drop(error)
-    this.#channel?.reset()
+    this.#leg?.break(error)
   }
 
   /** Gives up the connection that is being opened. */

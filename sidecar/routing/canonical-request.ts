@@ -1,4 +1,5 @@
 import type { CanonicalRequest } from '../exchange/canonical-request.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { type HostPort, parseHost } from './host-name.ts'
 
@@ -29,7 +30,7 @@ export function canonicalize(
   target: string,
   host: string | null,
   encrypted: boolean,
-  version: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2',
+  version: Exchange['version'],
 ): CanonicalRequest | ProxyError {
   let named: HostPort
   if (host !== null) {

@@ -97,6 +97,11 @@ export class RouteTable<T> {
     return this.#triesOf(request).some(root => root !== this.#any || this.#anyUsed)
   }
 
+  /** Whether a route asks for a host at all. */
+  get namesHosts(): boolean {
+    return this.#exact.size > 0 || this.#wildcard.size > 0
+  }
+
   /** Whether a route takes every host. */
   get #anyUsed(): boolean {
     return this.#entries.some(entry => entry.spec.hosts.length === 0)

@@ -32,6 +32,10 @@ export interface Entry<U = Upstream> {
   readonly key: string
   readonly address: Address
   readonly listeners: readonly Listener<U>[]
+  /** What is spoken inside. A TCP listener shares its address with no other. */
+  readonly protocol: 'http' | 'tcp'
+  /** Whether every connection begins with a PROXY protocol header, believed from trusted proxies only. */
+  readonly proxyProtocol: boolean
   /** Whether connections open TLS first. */
   readonly encrypted: boolean
   readonly limits: ListenerLimits

@@ -127,6 +127,7 @@ export function upstreamSpec(more: Partial<UpstreamSpec> = {}): UpstreamSpec {
     circuitBreaker: null,
     limits: limits(2, 2),
     tls: null,
+    proxyProtocol: null,
     connection: { connect: 1000, keepAlive: 1000 },
     ...more,
   }

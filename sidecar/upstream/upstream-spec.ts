@@ -122,6 +122,8 @@ export interface UpstreamSpec {
   readonly limits: UpstreamLimits
   /** Null: plain. */
   readonly tls: UpstreamTlsSpec | null
+  /** Which header tells it, at the start of each connection, whom that is for; null: none. TCP routes only. */
+  readonly proxyProtocol: 'v1' | 'v2' | null
   readonly connection: {
     readonly connect: number
     readonly keepAlive: number

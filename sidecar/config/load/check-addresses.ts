@@ -45,6 +45,18 @@ function checkPair(
     )
   } else if (first.role !== second.role) {
     resolution.fault(path, `${addressText(second.address)} is taken by ${where}, whose role is another`)
+  } else if (first.protocol === 'tcp' || second.protocol === 'tcp') {
+    resolution.fault(
+      path,
+      `${addressText(second.address)} is taken by ${where}`,
+      'a TCP listener shares its address with no other; write several `routes` with `sni`',
+    )
+  } else if (first.proxyProtocol !== second.proxyProtocol) {
+    resolution.fault(
+      path,
+      `${addressText(second.address)} is taken by ${where}, which ${first.proxyProtocol ? 'has' : 'does not have'} \`proxyProtocol\``,
+      'listeners that share an address have `proxyProtocol` all or none of them',
+    )
   } else if ((first.tls === null) !== (second.tls === null)) {
     resolution.fault(
       path,

@@ -40,6 +40,8 @@ function report(first: ResolvedRoute, second: ResolvedRoute, path: ConfigPath, r
 
 function describe(match: MatchSpec): string {
   const path = match.paths.map(pathShown).join(', ')
+  // A route of a TCP listener has no path.
+  if (match.paths.length === 1 && path === '/' && match.hosts.length > 0) return match.hosts.join(', ')
   return match.hosts.length === 0 ? path : `${match.hosts.join(', ')} ${path}`
 }
 

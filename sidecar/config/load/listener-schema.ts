@@ -100,9 +100,22 @@ export const listenerSchema = section(
       list(servedHost),
       'the hosts it serves; none: all that no other listener on its address serves',
     ),
-    protocol: option(oneOf(['http'], ['tcp']), 'what is spoken', 'http'),
+    protocol: option(
+      oneOf(['http', 'tcp']),
+      'what is spoken; `tcp` passes bytes as they are, with routes by `sni`',
+      'http',
+    ),
+    proxyProtocol: option(
+      flag,
+      'every connection begins with a PROXY protocol header (v1 or v2), believed from `trustedProxies` only',
+      false,
+    ),
     tls: option(listenerTls, 'opens TLS on every connection'),
-    trustedProxies: option(list(trustedProxy), 'address ranges whose `x-forwarded-*` are believed', []),
+    trustedProxies: option(
+      list(trustedProxy),
+      'address ranges whose `x-forwarded-*` and PROXY protocol headers are believed',
+      [],
+    ),
     allowRemote: option(flag, 'lets an outbound listener listen on more than the loopback address', false),
     tunnel: option(
       flag,
@@ -119,7 +132,7 @@ export const listenerSchema = section(
     ...actionShape,
     ...policyShape,
   },
-  ['proxyProtocol', ...LATER_ACTIONS, ...LATER_POLICIES],
+  [...LATER_ACTIONS, ...LATER_POLICIES],
 )
 /** A listener as it is written, after the schema has read it. */
 export type WrittenListener = z.infer<typeof listenerSchema>

@@ -109,6 +109,13 @@ export const hostPattern = text(
   (value, shown) => parseHost(value, shown, true),
 )
 
+const serverName = text(
+  'a server name',
+  { samples: ['db.shop.example', '*.shop.example'] },
+  'host',
+  (value, shown) => parseHost(value, shown, false),
+)
+
 /** What a route asks of a request. */
 export const matchSchema = section(
   'a match',
@@ -122,11 +129,15 @@ export const matchSchema = section(
     methods: option(list(method), '`GET` includes `HEAD`. None: every method'),
     headers: option(byFieldName(fieldName, list(valueTest)), 'conditions by header name; all must hold'),
     query: option(byName(plainText, list(valueTest)), 'conditions by query parameter; all must hold'),
+    sni: option(
+      list(serverName),
+      'in a TCP listener: the server name that the client asks for; `*.shop.example` is one label or more. None: every connection',
+    ),
     priority: option(
       integer(-1_000_000, 1_000_000),
       'decides between routes that rank alike; the higher wins',
       0,
     ),
   },
-  ['grpc', 'sni'],
+  ['grpc'],
 )

@@ -67,6 +67,7 @@ export function resolveUpstream(
     healthCheck: resolveHealthCheck(written.healthCheck, [...path, 'healthCheck'], resolution),
     outlierDetection: resolveOutlier(written.outlierDetection, [...path, 'outlierDetection'], resolution),
     circuitBreaker: resolveBreaker(written.circuitBreaker, [...path, 'circuitBreaker'], resolution),
+    proxyProtocol: written.proxyProtocol || null,
     tls: resolveUpstreamTls(written.tls, url?.encrypted === true, [...path, 'tls'], resolution),
     limits: resolveLimits(written.limits, [...path, 'limits'], resolution),
     connection: {

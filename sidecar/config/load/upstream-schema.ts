@@ -3,7 +3,7 @@ import { parseAddress } from './address-text.ts'
 import { loadBalance, zone } from './balance-schema.ts'
 import { circuitBreaker, healthCheck, outlierDetection } from './health-schema.ts'
 import { duration } from './quantities.ts'
-import { integer, integerOrOff, text, Wrong } from './scalars.ts'
+import { integer, integerOrOff, oneOf, text, Wrong } from './scalars.ts'
 import { list, option, orOff, required, section, shorter } from './shape.ts'
 import { upstreamTls } from './tls-schema.ts'
 import { expandMember } from './shorthands.ts'
@@ -128,6 +128,13 @@ export const upstreamSchema = section(
       orOff(upstreamTls),
       'encrypts the way to it; `https://` means `on`, with the authorities of the system',
     ),
+    proxyProtocol: option(
+      shorter(value => (value === true || value === 'on' ? 'v2' : value), orOff(oneOf(['v1', 'v2'])), [
+        { type: 'boolean' },
+      ]),
+      'TCP routes: each connection begins with a PROXY protocol header that names the client; `on` is `v2`',
+      false,
+    ),
     connection: option(
       section('connections of an upstream', {
         connect: option(
@@ -140,7 +147,7 @@ export const upstreamSchema = section(
       'its connections',
     ),
   },
-  ['discovery', 'proxyProtocol', 'protocol'],
+  ['discovery', 'protocol'],
 )
 /** An upstream as it is written, after the schema has read it. */
 export type WrittenUpstream = z.infer<typeof upstreamSchema>

@@ -1,0 +1,153 @@
+import type { ResolvedListener, ResolvedUpstream } from '../resolved.ts'
+import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
+import { policyShape, type WrittenPolicies } from './policy-schema.ts'
+import { ACTION_KEYS, upstreamsOf } from './resolve-action.ts'
+import type { ConfigPath, Resolution } from './resolution.ts'
+
+/** The policies that mean something where there are no requests. */
+const KEPT = ['timeout', 'retry'] as const
+const SKIPPED = Object.keys(policyShape).filter(name => !KEPT.some(kept => kept === name))
+/** Parts of `timeout` and `retry` that are about requests. */
+const NO_PARTS = {
+  timeout: ['firstByte', 'header'],
+  retry: ['statuses', 'methods', 'replay', 'hedge'],
+} as const
+
+/** What is left of the policies of a level in a TCP listener: what it inherits was meant for requests. */
+export function tcpPolicies({ timeout, retry }: WrittenPolicies): WrittenPolicies {
+  return { timeout, retry }
+}
+
+/** A route of a TCP listener, without what the check below has reported. */
+export function tcpRoute({ name, match, upstream, timeout, retry }: WrittenRoute): WrittenRoute {
+  return { name, match: { sni: match?.sni, priority: match?.priority }, upstream, timeout, retry }
+}
+
+/** What is written for a TCP listener and its routes and cannot work there. */
+export function checkTcpListener(written: WrittenListener, path: ConfigPath, resolution: Resolution): void {
+  const no = (key: string, why: string, suggestion?: string): void =>
+    resolution.fault([...path, key], why, suggestion, 'key')
+  if (written.hosts !== undefined)
+    no('hosts', '`hosts` is for HTTP: a TCP listener chooses by the `sni` of its routes')
+  if (written.upstreams !== undefined)
+    no('upstreams', '`upstreams` chooses by Host, which TCP does not have', 'write `upstream` or `routes`')
+  if (written.tunnel !== undefined) no('tunnel', '`tunnel` is for CONNECT, which is HTTP')
+  if (written.tls?.hsts)
+    resolution.fault([...path, 'tls', 'hsts'], '`hsts` is a response header, which is HTTP', undefined, 'key')
+  checkLevel(written, path, resolution)
+  for (const [index, route] of (written.routes ?? []).entries()) {
+    const at = [...path, 'routes', index]
+    checkLevel(route, at, resolution)
+    for (const [key, value] of Object.entries(route.match ?? {})) {
+      if (value === undefined || key === 'sni' || key === 'priority') continue
+      resolution.fault(
+        [...at, 'match', key],
+        `\`${key}\` is for HTTP: a TCP route has \`sni\``,
+        undefined,
+        'key',
+      )
+    }
+  }
+}
+
+function checkLevel(
+  written: WrittenPolicies & { readonly [action in (typeof ACTION_KEYS)[number]]?: unknown },
+  path: ConfigPath,
+  resolution: Resolution,
+): void {
+  for (const key of ACTION_KEYS) {
+    if (key === 'upstream' || written[key] === undefined) continue
+    resolution.fault(
+      [...path, key],
+      `\`${key}\` is for HTTP: a TCP route has an \`upstream\``,
+      undefined,
+      'key',
+    )
+  }
+  const given: Readonly<Record<string, unknown>> = written
+  for (const name of SKIPPED) {
+    if (given[name] === undefined || given[name] === false) continue
+    resolution.fault(
+      [...path, name],
+      `\`${name}\` is for requests: it does nothing in a TCP listener`,
+      undefined,
+      'key',
+    )
+  }
+  for (const name of KEPT) {
+    const policy: Readonly<Record<string, unknown>> = written[name] || {}
+    for (const part of NO_PARTS[name]) {
+      if (policy[part] === undefined || policy[part] === false) continue
+      resolution.fault([...path, name, part], `\`${part}\` is about requests: TCP has none`, undefined, 'key')
+    }
+  }
+}
+
+/** `sni` is what a TCP listener sees; an HTTP listener has `host`. */
+export function checkHttpListener(written: WrittenListener, path: ConfigPath, resolution: Resolution): void {
+  for (const [index, route] of (written.routes ?? []).entries()) {
+    if (route.match?.sni === undefined) continue
+    resolution.fault(
+      [...path, 'routes', index, 'match', 'sni'],
+      '`sni` is for listeners with `protocol: tcp`',
+      'write `host`',
+      'key',
+    )
+  }
+}
+
+/** Who may say for whom a connection is has to be said, or nobody could connect. */
+export function checkProxyProtocol(
+  listener: ResolvedListener,
+  path: ConfigPath,
+  resolution: Resolution,
+): void {
+  const { proxyProtocol, address, trustedProxies } = listener
+  if (!proxyProtocol || address.kind === 'unix') return
+  if (trustedProxies.some(one => !one.startsWith('spiffe://'))) return
+  resolution.fault(
+    [...path, 'proxyProtocol'],
+    '`proxyProtocol` needs `trustedProxies`: the address ranges whose header is believed',
+    'e.g. trustedProxies: 10.0.0.0/8',
+    'key',
+  )
+}
+
+/**
+ * A connection that begins with one client's address belongs to that client alone. HTTP connections are shared, so only
+ * TCP routes lead to such an upstream; and its endpoints expect the header of checks too, which they do not send.
+ */
+export function checkProxiedUpstreams(
+  upstreams: ReadonlyMap<string, ResolvedUpstream>,
+  listeners: readonly ResolvedListener[],
+  resolution: Resolution,
+): void {
+  for (const [name, { proxyProtocol, healthCheck }] of upstreams) {
+    if (proxyProtocol === null) continue
+    if (healthCheck !== null && healthCheck.kind !== 'tcp') {
+      resolution.fault(
+        ['upstreams', name, 'healthCheck'],
+        `a ${healthCheck.kind} check sends no PROXY protocol header, which \`${name}\` expects`,
+        'write: healthCheck: { tcp: on }',
+        'key',
+      )
+    }
+    const user = listeners
+      .filter(listener => listener.protocol === 'http')
+      .flatMap(listener => listener.routes)
+      .find(({ action, policies: { mirror, fallback } }) =>
+        [
+          ...upstreamsOf(action),
+          mirror?.upstream,
+          fallback?.kind === 'upstream' ? fallback.upstream : undefined,
+        ].includes(name),
+      )
+    if (user === undefined) continue
+    resolution.fault(
+      ['upstreams', name, 'proxyProtocol'],
+      `\`proxyProtocol\` is for TCP routes, and the HTTP route \`${user.name}\` leads to \`${name}\`: its connections carry many clients`,
+      'HTTP tells the client by `x-forwarded-for`',
+      'key',
+    )
+  }
+}
