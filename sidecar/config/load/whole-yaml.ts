@@ -1,11 +1,16 @@
-import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
-import type { Pair, Scalar, YAMLParseError } from 'yaml'
+import { createRequire } from 'node:module'
+import type * as Yaml from 'yaml'
 import type { Node, PairNode } from './nodes.ts'
+
+/** Most configurations need only the plain part of YAML, so that the seventy files of the whole are loaded on demand. */
+const load = createRequire(import.meta.url)
+let loaded: typeof Yaml | null = null
+const yaml = (): typeof Yaml => (loaded ??= load('yaml') as typeof Yaml)
 
 /** A document as YAML 1.2 (core schema) reads it: its content, or what is wrong with it. */
 export interface ParsedYaml {
   readonly content: Node | null
-  readonly problems: readonly YAMLParseError[]
+  readonly problems: readonly Yaml.YAMLParseError[]
 }
 
 /**
@@ -15,7 +20,7 @@ export interface ParsedYaml {
  * @throws RangeError where the document is nested too deeply for the stack
  */
 export function parseWholeYaml(text: string, depth: number): ParsedYaml {
-  const document = parseDocument(text, {
+  const document = yaml().parseDocument(text, {
     version: '1.2',
     schema: 'core',
     merge: true,
@@ -31,6 +36,7 @@ export function parseWholeYaml(text: string, depth: number): ParsedYaml {
 }
 
 function nodeOf(node: unknown, depth: number): Node | null {
+  const { isAlias, isMap, isScalar, isSeq } = yaml()
   if (isScalar(node)) return scalarOf(node)
   if (isAlias(node)) return { kind: 'alias', offset: node.range?.[0] ?? 0, name: node.source }
   if (!isMap(node) && !isSeq(node)) return null
@@ -45,12 +51,12 @@ function nodeOf(node: unknown, depth: number): Node | null {
   return { kind: 'list', offset, items, anchor, tagged }
 }
 
-function pairOf(pair: Pair, depth: number): PairNode {
+function pairOf(pair: Yaml.Pair, depth: number): PairNode {
   // A key that is a map or a list is refused, whatever is in it.
   return { key: nodeOf(pair.key, 0), value: nodeOf(pair.value, depth) }
 }
 
-function scalarOf(node: Scalar): Node {
+function scalarOf(node: Yaml.Scalar): Node {
   const { value } = node
   // The merge key is a symbol of its own.
   const plainValue = typeof value === 'symbol' ? (value.description ?? '') : value
