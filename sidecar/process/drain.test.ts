@@ -45,6 +45,7 @@ function setUp(t: TestContext, roles: readonly Role[], app?: number) {
     // A drain uses no more of acceptors and snapshots than this.
     acceptors: acceptors as unknown as Acceptor[],
     snapshot: { entries } as unknown as Snapshot,
+    tunnels: [],
     active: () => state.active,
     now: () => state.now,
   }

@@ -1,4 +1,5 @@
 import net from 'node:net'
+import type { Exchange } from '../exchange/exchange.ts'
 import type { Acceptor } from '../listener/acceptor.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
@@ -9,11 +10,15 @@ const PROBE_MS = 500
 /** A turn in which hardly anything was done, and how long one is waited for. */
 const SHORT_TURN_MS = 0.3
 const IDLE_TURN_MS = 500
+/** How long WebSockets that hear of the end only at the limit may take to say goodbye. */
+const GOODBYE_MS = 1000
 
 /** What a drain works on. */
 export interface DrainParts {
   readonly acceptors: readonly Acceptor[]
   readonly snapshot: Snapshot
+  /** Exchanges whose upgrade has opened a tunnel. */
+  readonly tunnels: Iterable<Exchange>
   /** Exchanges that have begun and not ended. */
   active(): number
   now(): number
@@ -29,7 +34,7 @@ export interface DrainSettings {
 
 /**
  * Ends the listeners without losing a request. Inbound first: every response announces it; after the notice the
- * listeners close, and each connection with its last response. Outbound goes on as long as the local app may need it:
+ * listeners close, and each connection with its last response; WebSockets are told to go. Outbound goes on as long as the local app may need it:
  * until it refuses connections and nothing is in flight.
  */
 export class Drain {
@@ -67,17 +72,38 @@ export class Drain {
     if (!this.#settings.interactive && this.#inbound.length > 0)
       await this.#until(() => false, Math.min(end, begun + NOTICE_MS))
     await this.#close(this.#inbound)
-    await this.#until(() => this.#inbound.every(acceptor => acceptor.size === 0), end)
+    await this.#until(() => this.#gone(this.#inbound), end)
     if (this.#outbound.length > 0) {
       if (!this.#settings.interactive) await this.#appGone(end)
       for (const acceptor of this.#outbound) acceptor.announce()
       await this.#until(() => this.#parts.active() === 0, end)
       await this.#close(this.#outbound)
-      await this.#until(() => this.#outbound.every(acceptor => acceptor.size === 0), end)
+      await this.#until(() => this.#gone(this.#outbound), end)
     }
+    const { acceptors } = this.#parts
+    // What the local app still had open outbound hears of it now.
+    if (!this.#gone(acceptors) && this.#closing(acceptors))
+      await this.#until(() => !this.#closing(acceptors), this.#parts.now() + GOODBYE_MS)
     let cut = 0
     for (const acceptor of this.#parts.acceptors) cut += acceptor.force()
     return cut
+  }
+
+  /**
+   * Whether nothing is left of them. Tells WebSockets to go: those that opened since the last look, those that were in
+   * the middle of a frame.
+   */
+  #gone(acceptors: readonly Acceptor[]): boolean {
+    for (const { entry, tunnelControl } of this.#parts.tunnels)
+      if (acceptors.some(acceptor => acceptor.entry === entry)) tunnelControl?.drain()
+    return acceptors.every(acceptor => acceptor.size === 0)
+  }
+
+  /** Whether a WebSocket of theirs is saying goodbye. */
+  #closing(acceptors: readonly Acceptor[]): boolean {
+    for (const { entry, tunnelControl } of this.#parts.tunnels)
+      if (tunnelControl?.closing === true && acceptors.some(acceptor => acceptor.entry === entry)) return true
+    return false
   }
 
   async #close(acceptors: readonly Acceptor[]): Promise<void> {

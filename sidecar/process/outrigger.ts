@@ -239,6 +239,7 @@ export class Outrigger {
     return {
       acceptors,
       snapshot: this.service.holder.current.snapshot,
+      tunnels: this.service.proxy.tunnels.upgraded,
       active: () => this.service.proxy.active,
       now: () => this.service.clock.now(),
     }

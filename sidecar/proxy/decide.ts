@@ -4,6 +4,7 @@ import { ProxyError } from '../exchange/proxy-error.ts'
 import { canonicalize } from '../routing/canonical-request.ts'
 import type { Role } from '../snapshot/policies.ts'
 import type { Route } from '../snapshot/route.ts'
+import { checkOrigin } from './websocket-origin.ts'
 import { type Entry, type Listener, listenerFor } from '../snapshot/snapshot.ts'
 
 /** The methods of RFC 9110 and RFC 5789. Others are refused (row 10); CONNECT has its own way. */
@@ -55,7 +56,7 @@ export function decide<U>(exchange: Exchange, entry: Entry<U>): Route<U> | Proxy
  * What the request may ask of the connection: the size of its body, and the protocol to upgrade to. Tells the responder
  * the size, and takes `tunnel` away where the request goes on as a plain one.
  *
- * @returns null where it may go on, else `request_too_large`, `bad_request` or `upgrade_refused`
+ * @returns null where it may go on, else `request_too_large`, `bad_request`, `upgrade_refused` or `origin_refused`
  */
 export function limit(exchange: Exchange, route: Route<unknown>): ProxyError | null {
   const size = route.policies.requestSize
@@ -69,7 +70,7 @@ export function limit(exchange: Exchange, route: Route<unknown>): ProxyError | n
   if (forwards(route) && route.policies.upgrade.protocols.includes(tunnel)) {
     if (exchange.method !== 'GET' || (length !== 'none' && length !== 0))
       return new ProxyError('bad_request', 'An upgrade is a GET without a body.')
-    return null
+    return checkOrigin(exchange, route)
   }
   if (tunnel === 'websocket' && forwards(route)) return new ProxyError('upgrade_refused')
   // RFC 9110 section 7.8: an upgrade that is not wanted is ignored, and the request is a plain one (row 6: `h2c`).

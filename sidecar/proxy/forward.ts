@@ -143,7 +143,7 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
     this.#clock.respond(attempt)
     // A tunnel may last for days, and would make room for retries all the while.
     if (head.status === 101) this.#place.leaveBudget()
-    relay(this.#exchange, this.#route, head, body, attempt.endpoint, this.sticky)
+    relay(this.#exchange, this.#route, head, body, attempt, this.sticky, this.#parts)
   }
 
   // --- a second attempt beside the first ---------------------------------------------------------------------

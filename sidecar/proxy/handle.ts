@@ -10,6 +10,7 @@ import { injectFault } from './fault.ts'
 import { Forward } from './forward.ts'
 import { mirror } from './mirror.ts'
 import type { ProxyParts } from './parts.ts'
+import { checkOrigin } from './websocket-origin.ts'
 
 /**
  * A request, from its complete head on: everything that happens to it, in this order. Reads the configuration once,
@@ -103,6 +104,12 @@ function settle(exchange: Exchange, route: Route, verdict: NonNullable<Verdict>)
 }
 
 function act(exchange: Exchange, route: Route, parts: ProxyParts): void {
+  // A filter may have found a cookie that says who is calling: then the page that opens a WebSocket has to be known.
+  const refused = exchange.byCookie ? checkOrigin(exchange, route) : null
+  if (refused !== null) {
+    fail(exchange, route, refused)
+    return
+  }
   // 5. Trouble that the route makes on purpose. A request that it only delays comes back to `proceed`.
   if (route.policies.fault !== null && injectFault(exchange, route, parts, proceed)) return
   proceed(exchange, route, parts)

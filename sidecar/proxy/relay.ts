@@ -3,10 +3,11 @@ import type { Exchange } from '../exchange/exchange.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { ResponseHead } from '../http1/message.ts'
 import type { Route } from '../snapshot/route.ts'
-import type { Endpoint } from '../upstream/endpoint.ts'
 import { bindClient } from './affinity.ts'
 import { bug, fail, filterResponse } from './answer.ts'
-import { releaseTunnel } from './done.ts'
+import type { Attempt } from './attempt.ts'
+import type { ProxyParts } from './parts.ts'
+import { openUpgraded } from './upgraded.ts'
 import { responseHeaders } from './upstream-headers.ts'
 
 /**
@@ -19,9 +20,11 @@ export function relay(
   route: Route,
   head: ResponseHead,
   body: BodySource,
-  endpoint: Endpoint,
+  attempt: Attempt,
   sticky: string,
+  parts: ProxyParts,
 ): void {
+  const { endpoint } = attempt
   exchange.endpoint = endpoint.label
   try {
     const headers = responseHeaders(head.headers, head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0')
@@ -29,14 +32,14 @@ export function relay(
     // A stand-in answers for once: the client keeps the endpoint that it has.
     if (affinity !== null && exchange.fallbackFor === '')
       bindClient(exchange, affinity, { status: head.status, token: endpoint.token, sticky }, headers)
+    let way = body
     if (head.status === 101) {
       headers.push('upgrade', exchange.tunnel ?? '')
-      // A tunnel may outlive many generations; it keeps its endpoint, and no configuration.
-      releaseTunnel(exchange, route)
+      way = openUpgraded(exchange, route, head, body, attempt, parts)
     } else {
       filterResponse(exchange, route, headers)
     }
-    exchange.responder.respond(head.status, headers, body)
+    exchange.responder.respond(head.status, headers, way)
   } catch (error) {
     body.abort(new ProxyError('internal'))
     fail(exchange, route, bug(error))

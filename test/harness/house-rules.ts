@@ -15,7 +15,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['proxy'],
   ['snapshot'],
   ['routing', 'filters', 'upstream'],
-  ['http1', 'http2'],
+  ['http1', 'http2', 'websocket'],
   ['telemetry'],
   ['exchange'],
   ['runtime'],

@@ -107,6 +107,10 @@ listeners:
       response: await proxy.ask('CONNECT 169.254.169.254:80 HTTP/1.1\r\nhost: 169.254.169.254\r\n\r\n'),
     }
   },
+  origin_refused: by(
+    'GET /x HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\norigin: https://evil\r\n\r\n',
+    { route: 'upgrade: { websocket: { origins: https://a } }' },
+  ),
   upgrade_refused: by('GET /x HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n', {
     route: 'upgrade: off',
   }),

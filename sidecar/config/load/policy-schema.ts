@@ -3,11 +3,11 @@ import { authenticate } from './authentication-schema.ts'
 import { canonicalPath } from '../../routing/canonical-request.ts'
 import { editableField, fieldName, method } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
-import { parseDuration, sizeOrSwitch } from './quantities.ts'
+import { durationOrOff, parseDuration, sizeOrSwitch } from './quantities.ts'
 import { retry, timeout } from './retry-schema.ts'
 import { flag, isOff, scalar, text, Wrong } from './scalars.ts'
 import { byFieldName, list, option, orOff, section, shorter } from './shape.ts'
-import { expandUpgrade } from './shorthands.ts'
+import { expandMember, expandUpgrade } from './shorthands.ts'
 import { parseTemplate } from './template.ts'
 import type { TemplatePart } from './template.ts'
 import { fieldTemplate } from './template-schema.ts'
@@ -74,23 +74,23 @@ const headers = orOff(
 
 const ORIGIN =
   /^https?:\/\/(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*(:\d{1,5})?$/
+function readOrigin(value: string, shown: string): string | Wrong {
+  const lower = value.toLowerCase()
+  if (ORIGIN.test(lower))
+    return lower.replace(/^(http:\/\/.*):80$/, '$1').replace(/^(https:\/\/.*):443$/, '$1')
+  if (lower === 'null') return new Wrong('the origin `null` is any sandboxed page: it cannot be allowed')
+  return new Wrong(
+    `expected an origin such as \`https://shop.example\`, got ${shown}`,
+    ORIGIN.test(lower.replace(/\/.*$/, '').replace(/^/, 'https://'))
+      ? `write: https://${lower.replace(/\/.*$/, '')}`
+      : originOf(lower),
+  )
+}
 const origin = text(
   'an origin',
   { samples: ['https://shop.example', 'https://*.shop.example'] },
   '*',
-  (value, shown) => {
-    if (value === '*') return value
-    const lower = value.toLowerCase()
-    if (ORIGIN.test(lower))
-      return lower.replace(/^(http:\/\/.*):80$/, '$1').replace(/^(https:\/\/.*):443$/, '$1')
-    if (lower === 'null') return new Wrong('the origin `null` is any sandboxed page: it cannot be allowed')
-    return new Wrong(
-      `expected an origin such as \`https://shop.example\`, got ${shown}`,
-      ORIGIN.test(lower.replace(/\/.*$/, '').replace(/^/, 'https://'))
-        ? `write: https://${lower.replace(/\/.*$/, '')}`
-        : originOf(lower),
-    )
-  },
+  (value, shown) => (value === '*' ? value : readOrigin(value, shown)),
 )
 
 function originOf(text: string): string | undefined {
@@ -135,17 +135,53 @@ const protocol = text('a protocol name', { pattern: '^[A-Za-z0-9.-]+$' }, 'webso
     ? value.toLowerCase()
     : new Wrong(`${shown} is no protocol name`),
 )
+/** More often would be noise on a line that is there. */
+const SHORTEST_PING_MS = 1000
+const pingOrOff = scalar<number | null>(
+  { anyOf: [{ type: 'string', pattern: '^\\d+(ms|s|m|h|d)$' }, { const: false }] },
+  null,
+  (value, shown) => {
+    if (isOff(value)) return null
+    const ms = parseDuration(value, shown, ' or `off`')
+    return ms instanceof Wrong || ms >= SHORTEST_PING_MS
+      ? ms
+      : new Wrong(`expected \`1s\` or more, or \`off\`, got ${shown}`)
+  },
+)
+const pageOrigin = text(
+  'an origin',
+  { samples: ['https://shop.example', 'https://*.shop.example'] },
+  'https://a',
+  (value, shown) =>
+    value === '*'
+      ? new Wrong('`*` is every page there is', 'leave `origins` out where any page may come')
+      : readOrigin(value, shown),
+)
+const websocket = shorter(
+  expandMember,
+  section('settings of WebSockets', {
+    origins: option(
+      list(pageOrigin),
+      'pages that may open one, besides those of the own host: origins, `https://*.shop.example`. Default: any',
+    ),
+    ping: option(
+      pingOrOff,
+      'how long an end may be silent before it is asked whether it is there; after two pings without an answer the WebSocket is closed',
+      '30s',
+    ),
+    max: option(durationOrOff, 'how long one may live; then it is closed with 1001', false),
+  }),
+  [SWITCH],
+)
 const upgrade = shorter(
   expandUpgrade,
-  z.array(protocol, {
-    error: issue =>
-      issue.code !== 'invalid_type'
-        ? undefined
-        : typeof issue.input === 'object' && issue.input !== null
-          ? 'settings of an upgrade are not supported yet: expected `on`, `off` or names of protocols'
-          : 'expected `on`, `off` or names of protocols',
-  }),
-  [{ type: 'string' }, SWITCH],
+  orOff(
+    section('an upgrade', {
+      protocols: option(list(protocol), 'names of protocols that may be upgraded to', ['websocket']),
+      websocket: option(websocket, 'how WebSockets are looked after'),
+    }),
+  ),
+  [SWITCH, protocol, z.array(protocol)],
 )
 
 /** Policies that later versions act on. */

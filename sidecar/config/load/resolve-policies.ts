@@ -1,7 +1,7 @@
 import type { IdentitySpec } from '../../filters/authenticate/schema.ts'
 import type { CorsPolicy } from '../../filters/cors/schema.ts'
 import type { HeaderEdits, HeadersPolicy } from '../../filters/headers/schema.ts'
-import type { Role, RoutePolicies } from '../../snapshot/policies.ts'
+import type { Role, RoutePolicies, UpgradePolicy } from '../../snapshot/policies.ts'
 import { resolveAuthenticate } from './resolve-authenticate.ts'
 import { isConfigMap } from './merge.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
@@ -74,7 +74,7 @@ export function resolvePolicies(
       headers: resolveHeaders(merged.headers),
       cors,
       authenticate: resolveAuthenticate(merged.authenticate, innermost('authenticate'), identity, resolution),
-      upgrade: { protocols: merged.upgrade ?? ['websocket'] },
+      upgrade: resolveUpgrade(merged.upgrade),
       mirror: resolveMirror(merged.mirror),
       fault: resolveFault(merged.fault, innermost('fault'), resolution),
       affinity: resolveAffinity(merged.affinity),
@@ -126,6 +126,22 @@ function resolveSize(written: WrittenPolicies['requestSize'], role: Role): numbe
 function resolveRewrite(written: WrittenPolicies['rewrite']): RoutePolicies['rewrite'] {
   if (written === undefined || written === false || Object.keys(written).length === 0) return null
   return { stripPrefix: written.stripPrefix ?? null, path: written.path ?? null, host: written.host ?? null }
+}
+
+const PING_MS = 30_000
+
+function resolveUpgrade(written: WrittenPolicies['upgrade']): UpgradePolicy {
+  const none = { origins: null, ping: PING_MS, max: null }
+  if (written === false) return { protocols: [], websocket: none }
+  const websocket = written?.websocket
+  return {
+    protocols: written?.protocols ?? ['websocket'],
+    websocket: {
+      origins: websocket?.origins ?? null,
+      ping: websocket?.ping === undefined ? PING_MS : websocket.ping,
+      max: websocket?.max ?? null,
+    },
+  }
 }
 
 type WrittenEdits = Exclude<WrittenPolicies['headers'], undefined | false>['request']

@@ -59,12 +59,17 @@ export function expandRetry(value: unknown): unknown {
   return typeof plain === 'number' || typeof plain === 'string' ? { count: value } : value
 }
 
-/** `on` is WebSocket, `off` nothing, a name or names what may be upgraded to. */
+/** `on` is WebSocket, `off` nothing, a name or names what may be upgraded to, settings of WebSocket are WebSocket. */
 export function expandUpgrade(value: unknown): unknown {
   const plain = given(value)
-  if (plain === true || plain === 'on') return ['websocket']
-  if (plain === false || plain === 'off') return []
-  return typeof plain === 'string' ? [value] : value
+  if (plain === true || plain === 'on') return { protocols: ['websocket'] }
+  if (plain === false || plain === 'off') return false
+  if (typeof plain === 'string') return { protocols: [value] }
+  if (Array.isArray(value)) return { protocols: value }
+  if (!isMap(value) || Object.hasOwn(value as object, 'protocols')) return value
+  const { websocket } = value as ConfigMap
+  if (websocket === false || websocket === 'off') return false
+  return { protocols: ['websocket'], ...(value as ConfigMap) }
 }
 
 /** A name is the upstream. */
