@@ -3,12 +3,15 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Ready } from './contestants/outrigger.ts'
 import { longestTurn } from './event-loop.ts'
+import { cpuMicroseconds } from './process-figures.ts'
 import { percentile } from './statistics.ts'
 
 /** What one reload did to those who were asking meanwhile. Milliseconds. */
 export interface ReloadResult {
   /** From the end of the write to the first answer of the new configuration. */
   readonly inEffect: number
+  /** Processor time of the proxy and its loader meanwhile. */
+  readonly cpu: number
   /** The longest turn of the event loop, by its own metrics. */
   readonly turn: number
   /** The longest that an answer of the proxy itself took. */
@@ -54,19 +57,23 @@ export async function probeReload(probe: ReloadProbe): Promise<ReloadResult> {
   const askers = Array.from({ length: AGENTS }, ask)
   await pause(BEFORE_MS)
   await longestTurn(admin)
+  const cpuBefore = cpuMicroseconds(probe.program.pid)
   writeFileSync(`${file}.new`, config)
   times = during
   renameSync(`${file}.new`, file)
   const written = performance.now()
   const scrape = longestTurn(admin)
   while (Number.isNaN(seen) && performance.now() - written < GIVE_UP_MS) await pause(20)
-  const turn = Math.max(await scrape, await longestTurn(admin))
+  const turns = [await scrape, await longestTurn(admin)].filter(turn => !Number.isNaN(turn))
+  const turn = turns.length === 0 ? Number.NaN : Math.max(...turns)
+  const cpu = (cpuMicroseconds(probe.program.pid) - cpuBefore) / 1000
   stop.abort()
   await Promise.all(askers)
   agent.destroy()
   return {
     inEffect: seen - written,
     turn,
+    cpu,
     longest: Math.max(...during),
     p99Before: percentile(before, 99),
     p99During: percentile(during, 99),

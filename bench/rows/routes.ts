@@ -1,7 +1,14 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Contestant } from '../contestant.ts'
-import { fillIn, missingIn, startOutrigger, THIS_TREE, type Ready } from '../contestants/outrigger.ts'
+import {
+  compiledMain,
+  fillIn,
+  missingIn,
+  startOutrigger,
+  THIS_TREE,
+  type Ready,
+} from '../contestants/outrigger.ts'
 import { probeReload, type ReloadResult } from '../reload-probe.ts'
 import { figure, rounds, verdict } from '../rounds.ts'
 import { assemble, dismiss, type Row } from '../row.ts'
@@ -29,6 +36,7 @@ export const routes: Row = {
           name,
           folder,
           config: routesConfiguration(count, origin, 'first'),
+          ...(existsSync(compiledMain()) ? { main: compiledMain() } : {}),
         })
         started.set(name, ready)
         return ready
@@ -74,6 +82,7 @@ export const routes: Row = {
             'CPU us/request',
             `of ${FEW}`,
             'reload ms',
+            'CPU of it ms',
             'longest turn ms',
             'longest wait ms',
             'p99 before',
@@ -89,6 +98,7 @@ export const routes: Row = {
               digits(cpu, 1),
               ratio(cpu, first),
               digits(median(results.map(result => result.inEffect))),
+              digits(median(results.map(result => result.cpu))),
               digits(median(results.map(result => result.turn))),
               digits(median(results.map(result => result.longest))),
               digits(median(results.map(result => result.p99Before)), 1),
