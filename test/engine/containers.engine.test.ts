@@ -8,6 +8,7 @@ import { SteadyLoad } from '../reliability/steady-load.ts'
 import type { Engine } from './engine.ts'
 import { engineOrSkip, IMAGE, ROOT } from './engine.ts'
 import { Stack, until } from './stack.ts'
+import { SystemdMachine } from './systemd.ts'
 
 // The real Dockerfile and the real Compose files, on an engine of their own. What docs/deployment.md says of restarts
 // is what happens here.
@@ -15,6 +16,11 @@ import { Stack, until } from './stack.ts'
 const SIDECARS = ['edge', 'orders', 'users']
 const APPS = ['orders-app', 'users-app']
 const MAX_OVER_BASE = 40_000_000
+const ALONE = `version: 1
+service: alone
+listeners:
+  - { name: in, role: inbound, address: ":8080", respond: { status: 204 } }
+`
 
 const [started, options] = await engineOrSkip()
 after(async () => started?.stop())
@@ -46,10 +52,7 @@ describe('containers', options, () => {
     test('serves without a shell, a writable file, a capability or a second process, and drains to exit code 0', async () => {
       const config = path.join(folder, 'alone')
       mkdirSync(config)
-      writeFileSync(
-        path.join(config, 'outrigger.yaml'),
-        'version: 1\nservice: alone\nlisteners:\n  - { name: in, role: inbound, address: ":8080", respond: { status: 204 } }\n',
-      )
+      writeFileSync(path.join(config, 'outrigger.yaml'), ALONE)
       const shells = ['dash', 'bash'].flatMap(name => ['-v', `/dev/null:/usr/bin/${name}:ro`])
       const hard = [
         '--read-only',
@@ -211,6 +214,32 @@ describe('containers', options, () => {
         const { text } = await engine.run('docker', ['logs', '--tail', '200', stack.container(service)])
         return pattern.test(text) ? null : `${service} logged no ${pattern}:\n${text.slice(-2000)}`
       }, 15_000)
+    }
+  })
+
+  test('deploy/outrigger.service starts it as nobody with a filter of system calls, reloads it, and drains it', async () => {
+    const place = path.join(folder, 'systemd')
+    mkdirSync(place)
+    // Port 80: what the unit's one capability is for.
+    const yaml = ALONE.replace(':8080', ':80')
+    const machine = await SystemdMachine.start(engine, place, yaml)
+    try {
+      const status = await machine.run('cat', `/proc/${await machine.property('MainPID')}/status`)
+      assert.match(status, /^Uid:\t[1-9]\d+\t/m)
+      assert.match(status, /^CapEff:\t0{13}400$/m)
+      assert.match(status, /^NoNewPrivs:\t1$/m)
+      assert.match(status, /^Seccomp:\t2$/m)
+      const ask = "fetch('http://127.0.0.1:80/').then(answer => console.log(answer.status))"
+      assert.equal(await machine.run('node', '-e', ask), '204')
+      await machine.run('sed', '-i', 's/status: 204/status: 202/', '/etc/outrigger/outrigger.yaml')
+      await machine.run('systemctl', 'reload', 'outrigger')
+      await machine.logged(/"msg":"reloaded"/)
+      assert.equal(await machine.run('node', '-e', ask), '202')
+      await machine.run('systemctl', 'stop', 'outrigger')
+      assert.equal(await machine.property('Result'), 'success')
+      await machine.logged(/"msg":"stopped","cut":0/)
+    } finally {
+      await machine.stop()
     }
   })
 
