@@ -84,10 +84,7 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
   // --- one attempt -------------------------------------------------------------------------------------------
 
   #try(): void {
-    if (this.#clock.abandoned) {
-      this.#fail(new ProxyError('deadline_exceeded'))
-      return
-    }
+    if (this.#tooLate()) return
     const endpoint = this.#place.upstream.pick(this)
     if (endpoint instanceof ProxyError) {
       this.#fail(endpoint)
@@ -104,11 +101,7 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
   }
 
   onConnected(attempt: Attempt, used: boolean): BodySource | null {
-    if (this.#phase === 'over') return null
-    if (this.#clock.abandoned) {
-      this.#fail(new ProxyError('deadline_exceeded'))
-      return null
-    }
+    if (this.#phase === 'over' || this.#tooLate()) return null
     this.#clock.pass(this.#exchange)
     if (this.#body.length === 'none') return this.#body
     attempt.expectsContinue = this.#exchange.expectsContinue && !this.#continued
@@ -118,6 +111,13 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
     }
     if (!attempt.expectsContinue) this.#clock.watch(attempt)
     return this.#body
+  }
+
+  /** Whether nobody waits any more: then nothing is asked of the upstream. */
+  #tooLate(): boolean {
+    if (!this.#clock.abandoned) return false
+    this.#fail(new ProxyError('deadline_exceeded'))
+    return true
   }
 
   onSent(): void {
@@ -171,7 +171,7 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
     return this.#place.attempt(hedge, endpoint, timeout, this.#parts)
   }
 
-  onHedged(_loser: Attempt, survivor: Attempt, first: boolean): void {
+  onHedged(survivor: Attempt, first: boolean): void {
     this.#attempt = survivor
     this.#place.hedged(first)
   }
@@ -288,18 +288,17 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
       return
     }
     const seen = this.#clock.look()
-    if (seen === 'silent') this.#fail(new ProxyError('upstream_idle'))
-    else if (seen === 'expired') this.#fail(this.#expired())
+    if (seen === 'silent') {
+      // In the middle of an upload it may be the client who is silent: no endpoint answers for that.
+      if (this.#phase === 'trying') this.#attempt?.cut(null)
+      this.#fail(new ProxyError('upstream_idle'))
+    } else if (seen === 'expired') this.#fail(this.#expired())
   }
 
   #expired(): ProxyError {
-    const { upstream } = this.#place
-    if (this.#phase === 'waiting' && !this.#clock.abandoned) {
-      const reason = upstream.resolving ? 'upstream_unresolved' : 'upstream_overloaded'
-      return new ProxyError(reason, '', { cause: 'waited too long', repeatable: 'never_processed' })
-    }
+    if (this.#phase === 'waiting' && !this.#clock.abandoned) return this.#place.notEntered()
     const error = this.#clock.expired(this.#phase === 'responding')
-    if (error.reason === 'upstream_timeout') upstream.recorder.timeouts++
+    if (error.reason === 'upstream_timeout') this.#place.upstream.recorder.timeouts++
     return error
   }
 

@@ -12,8 +12,8 @@ export interface HedgeOwner extends AttemptOwner {
   secondAttempt(hedge: Hedge): Attempt | null
   /** The body for it, whole; null where it is not there. */
   readonly wholeBody: BodySource | null
-  /** One of the two is over, and the other stands for the request. */
-  onHedged(loser: Attempt, survivor: Attempt, first: boolean): void
+  /** One of the two is over, and the other stands for the request. @param first whether it is the one that began */
+  onHedged(survivor: Attempt, first: boolean): void
 }
 
 /**
@@ -105,6 +105,6 @@ export class Hedge implements AttemptOwner, TimerOwner {
     const first = loser === this.#first
     this.#first = null
     this.#second = null
-    this.#owner.onHedged(loser, survivor, first)
+    this.#owner.onHedged(survivor, first)
   }
 }

@@ -57,6 +57,12 @@ export class Place {
     this.upstream.load.budget.firsts++
   }
 
+  /** Why there was no place in time. */
+  notEntered(): ProxyError {
+    const reason = this.upstream.resolving ? 'upstream_unresolved' : 'upstream_overloaded'
+    return new ProxyError(reason, '', { cause: 'waited too long', repeatable: 'never_processed' })
+  }
+
   /** Makes an attempt at an endpoint; the caller starts it. */
   attempt(owner: AttemptOwner, endpoint: Endpoint, timeout: TimeoutPolicy, parts: ProxyParts): Attempt {
     const exchange = this.#exchange

@@ -169,3 +169,37 @@ test('fallback: what the client did is its own', async t => {
   client.destroy()
   assert.equal(backup.came.length, 0)
 })
+
+test('fallback: an open breaker asks nobody, and the answer comes at once', async t => {
+  const service = await CountingService.listen(() => 'cut')
+  const proxy = await withServices(
+    t,
+    { app: [service] },
+    {
+      route: 'retry: off\nfallback: { respond: { status: 203, body: rescue } }',
+      upstream: 'outlierDetection: off\ncircuitBreaker: { failureThreshold: 3, openFor: 1m }',
+    },
+  )
+  for (let i = 0; i < 6; i++) assert.equal((await ask(proxy)).status, 203)
+  assert.equal(service.came.length, 3)
+  const reasons = proxy.access.map(line => line['fallback_for'])
+  assert.deepEqual(reasons, [...Array(3).fill('upstream_reset'), ...Array(3).fill('circuit_open')])
+})
+
+test('a client that stops in the middle of an upload ejects no endpoint and opens no breaker', async t => {
+  const clock = new SteppedClock()
+  const [service] = [await CountingService.listen()]
+  const proxy = await withServices(
+    t,
+    { app: [service] },
+    { route: 'timeout: { idle: 2s }', upstream: 'circuitBreaker: { failureThreshold: 1, openFor: 1m }' },
+    { clock },
+  )
+  const client = await proxy.connect()
+  client.send('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf')
+  await turns(40)
+  await proxy.step(2300)
+  assert.equal((await client.readResponse()).status, 504)
+  client.destroy()
+  assert.equal((await ask(proxy)).status, 200)
+})
