@@ -32,12 +32,16 @@ export class FirstBytes implements TimerOwner {
   #bytes: Buffer = Buffer.alloc(0)
   #over = false
 
-  /** @param timeout milliseconds for all of it */
-  constructor(socket: Socket, owner: FirstBytesOwner, wheel: TimerWheel, timeout: number) {
+  constructor(socket: Socket, owner: FirstBytesOwner, wheel: TimerWheel) {
     this.#socket = socket
     this.#owner = owner
     this.#wheel = wheel
-    wheel.schedule(this.#timer, timeout)
+  }
+
+  /** @param timeout milliseconds for all of it */
+  start(timeout: number): void {
+    const socket = this.#socket
+    this.#wheel.schedule(this.#timer, timeout)
     socket.on('data', this.#onData)
     socket.on('end', this.#onGone)
     socket.on('close', this.#onGone)

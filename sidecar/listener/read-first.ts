@@ -31,7 +31,7 @@ export function readProxyHeader(
     onFirst: () => done(header as ProxyHeader), // `inspect` had it
     onNone: (why: string) => done({ why }),
   }
-  new FirstBytes(socket, owner, wheel, timeout)
+  new FirstBytes(socket, owner, wheel).start(timeout)
 }
 
 /**
@@ -56,5 +56,5 @@ export function readServerName(
     onFirst: () => done(name),
     onNone: (why: string) => done(why === 'closed' ? null : ''),
   }
-  new FirstBytes(socket, owner, wheel, timeout)
+  new FirstBytes(socket, owner, wheel).start(timeout)
 }
