@@ -42,12 +42,9 @@ export function refuse(exchange: Exchange, error: ProxyError, parts: ProxyParts)
 }
 
 function receive(exchange: Exchange, snapshot: Snapshot, parts: ProxyParts): void {
-  // 1. The entry: a reload may have closed the address between accept and request.
+  // 1. The entry. An address that a reload closed serves its last generation until it has drained, so there always is one.
   const entry = snapshot.entries.get(exchange.entry)
-  if (entry === undefined) {
-    fail(exchange, null, new ProxyError('draining'))
-    return
-  }
+  if (entry === undefined) throw new Error(`no configuration has ${exchange.entry}`)
   if (exchange.method === 'CONNECT') {
     connect(exchange, entry, parts)
     return
