@@ -69,7 +69,8 @@ export class ConfigWatcher {
     const watched = [...parents].toSorted().join('\0')
     if (watched !== this.#watched) {
       this.#watched = watched
-      this.#opening = this.#opening.then(() => this.#open([...parents]))
+      // Where they cannot be watched, the poll is what remains.
+      this.#opening = this.#opening.then(() => this.#open([...parents])).catch(() => {})
     }
     if (this.#poll !== null) this.#timers.clear(this.#poll)
     this.#tick(pollMs)

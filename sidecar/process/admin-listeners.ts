@@ -53,7 +53,7 @@ export class AdminListeners {
       if (this.#open.has(key)) continue
       const guard = { probes, token }
       const server = new AdminServer(this.#control, this.#log)
-      const bound = await server.listen(address, guard)
+      const bound = await server.listen(address, guard).catch((error: unknown) => String(error))
       if (typeof bound === 'string') {
         undo()
         return bound

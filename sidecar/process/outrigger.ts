@@ -74,7 +74,7 @@ export class Outrigger {
       processControl(this.service, settings, {
         ready: () => this.#serving && this.#drain === null,
         config: () => this.#config,
-        drain: () => void this.drain(false),
+        drain: () => void this.drain(false).catch((error: unknown) => this.service.fault(error)),
       }),
       log,
     )
@@ -206,7 +206,11 @@ export class Outrigger {
     const { holder } = this.service
     holder.retire(acceptor.entry, last)
     const settings = { timeout: this.#drainTimeout(), interactive: false }
-    void new Drain(this.#drainParts([acceptor]), settings).run().then(() => holder.restore(acceptor.entry))
+    const drain = new Drain(this.#drainParts([acceptor]), settings)
+    drain
+      .run()
+      .catch((error: unknown) => this.service.fault(error))
+      .finally(() => holder.restore(acceptor.entry))
   }
 
   #configureTelemetry(config: ResolvedConfig): void {

@@ -40,7 +40,14 @@ export function fail(
   if (status === 503) headers.push('retry-after', RETRY_AFTER)
   for (let i = 0; error.headers !== null && i < error.headers.length; i += 2)
     setHeader(headers, error.headers[i] ?? '', error.headers[i + 1] ?? '')
-  send(exchange, route, status, headers, Buffer.from(JSON.stringify(problem) + '\n'))
+  const body = Buffer.from(JSON.stringify(problem) + '\n')
+  try {
+    send(exchange, route, status, headers, body)
+  } catch (thrown) {
+    // A filter threw on the way back, as it would at every answer. Without the route there is none.
+    if (route === null || exchange.status !== 0) throw thrown
+    fail(exchange, null, bug(thrown))
+  }
 }
 
 /** Gives a filter's answer. */
