@@ -4,7 +4,7 @@ import type { ListenerTls, ServerCertificate, TlsListener } from '../snapshot/li
 import { listenerFor } from '../snapshot/snapshot.ts'
 import { nodeTls } from '../runtime/node-modules.ts'
 
-/** ECDHE with AEAD only (docs/configuration.md, "TLS"): forward secrecy, and nothing that can be padded wrongly. */
+/** ECDHE with AEAD only (docs/tls.md): forward secrecy, and nothing that can be padded wrongly. */
 export const CIPHERS = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',

@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { firstBusy, portsFrom } from '../../examples/quickstart/ports.ts'
+import { Authority } from '../../sidecar/certificates/authority.ts'
 import { formatConfigErrors } from '../../sidecar/config/config-error.ts'
 import { loadConfig } from '../../sidecar/config/load/load.ts'
 import { needs } from '../harness/needs.ts'
@@ -25,6 +35,24 @@ const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8
 const folder = mkdtempSync(path.join(os.tmpdir(), 'outrigger-docs-'))
 for (const name of ['config', 'examples']) symlinkSync(path.join(ROOT, name), path.join(folder, name))
 after(() => rmSync(folder, { recursive: true, force: true }))
+
+// What `outrigger certs` leaves where docs/tls.md calls it.
+before(async () => {
+  const now = Date.now()
+  const life = { notBefore: now - 1000, notAfter: now + 86_400_000 }
+  const { authority } = await Authority.create({ commonName: 'docs', ...life })
+  mkdirSync(path.join(folder, 'certs'))
+  writeFileSync(path.join(folder, 'certs', 'ca.crt'), authority.cert)
+  for (const name of ['orders', 'users', 'edge', 'www']) {
+    const { cert, key } = await authority.issue({
+      commonName: name,
+      uris: [`spiffe://shop/${name}`],
+      ...life,
+    })
+    writeFileSync(path.join(folder, 'certs', `${name}.crt`), cert)
+    writeFileSync(path.join(folder, 'certs', `${name}.key`), key, { mode: 0o600 })
+  }
+})
 
 /** A configuration that a fragment stands in, by the kind of the fragment. */
 const AROUND: Readonly<Record<string, (text: string) => string>> = {
