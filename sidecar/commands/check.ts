@@ -76,13 +76,13 @@ function parse(args: string[]) {
 
 function asJson({ env, result }: Report): object {
   if (!result.ok) return { env, ok: false, errors: result.errors, warnings: [] }
-  const { routes } = count(result)
+  const { routes, open } = count(result)
   return {
     env,
     ok: true,
     hash: result.config.hash,
     routes,
-    unauthenticatedRoutes: routes,
+    unauthenticatedRoutes: open,
     errors: [],
     warnings: result.warnings,
   }
@@ -106,19 +106,21 @@ function print(reports: readonly Report[], paths: readonly string[], io: Command
       io.stdout(`${label}: ${result.errors.length === 1 ? '1 error' : `${result.errors.length} errors`}\n`)
       continue
     }
-    const { listeners, routes, upstreams } = count(result)
+    const { listeners, routes, open, upstreams } = count(result)
     io.stdout(
       `${label}: ok, ${plural(listeners, 'listener')}, ${plural(routes, 'route')}, ${plural(upstreams, 'upstream')}\n`,
     )
     for (const warning of result.warnings) io.stdout(`  warning: ${warning}\n`)
-    io.stdout(`  ${routes === 1 ? '1 route is' : `${routes} routes are`} without authentication\n`)
+    io.stdout(`  ${open === 1 ? '1 route is' : `${open} routes are`} without authentication\n`)
   }
 }
 
 function count({ config }: Extract<LoadResult, { ok: true }>) {
+  const routes = config.listeners.flatMap(listener => listener.routes)
   return {
     listeners: config.listeners.length,
-    routes: config.listeners.reduce((sum, listener) => sum + listener.routes.length, 0),
+    routes: routes.length,
+    open: routes.filter(({ policies }) => policies.authenticate === null).length,
     upstreams: Object.keys(config.upstreams).length,
   }
 }

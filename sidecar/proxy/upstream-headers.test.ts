@@ -28,6 +28,7 @@ function exchange(headers: HeaderList, host = 'shop.example:8443', address = PEE
 const plan = (role: Role, trusted: string[] = []): HeaderPlan => ({
   role,
   trust: compileTrust(trusted),
+  reserved: new Set(['x-tenant']),
   nextId: () => 'fresh',
 })
 

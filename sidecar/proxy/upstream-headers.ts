@@ -12,6 +12,8 @@ import { clientAddress, compileTrust, type Trust } from './trust.ts'
 export interface HeaderPlan {
   readonly role: Role
   readonly trust: Trust
+  /** Names that say what claims say, as the configuration calls them: as the reserved ones. */
+  readonly reserved: ReadonlySet<string>
   /** A fresh request id. */
   readonly nextId: () => string
 }
@@ -22,9 +24,18 @@ export const PSEUDONYM = 'outrigger'
 /** How often a request may pass here: the one that would pass once more is a loop. */
 const PASSES = 10
 
-/** Compiles what the requests of a listener share. */
-export function compileHeaderPlan(role: Role, trustedProxies: readonly string[]): HeaderPlan {
-  return { role, trust: compileTrust(trustedProxies), nextId: requestIds() }
+const NONE: ReadonlySet<string> = new Set()
+
+/**
+ * Compiles what the requests of a listener share.
+ * @param reserved names in lower case that clients cannot set, beside those that they never can
+ */
+export function compileHeaderPlan(
+  role: Role,
+  trustedProxies: readonly string[],
+  reserved: ReadonlySet<string> = NONE,
+): HeaderPlan {
+  return { role, trust: compileTrust(trustedProxies), reserved, nextId: requestIds() }
 }
 
 /**
@@ -67,6 +78,7 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
     const meaning = fieldRole(name)
     if (nominated !== null && nominated.has(name) && meaning !== 'te') continue
     if (meaning === null) {
+      if (!believed && plan.reserved.size > 0 && plan.reserved.has(name)) continue
       if (!outbound && hasUnderscore(name)) {
         if (role === 'edge') return new ProxyError('bad_request', 'A field name holds an underscore.')
         continue

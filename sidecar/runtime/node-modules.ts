@@ -12,3 +12,8 @@ export function nodeHttp() {
 export function nodeTls() {
   return process.getBuiltinModule('node:tls')
 }
+
+/** Node's HTTPS, as its HTTP. */
+export function nodeHttps() {
+  return process.getBuiltinModule('node:https')
+}

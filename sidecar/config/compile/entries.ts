@@ -86,7 +86,7 @@ async function compileListeners<U extends Specified>(
     const entry = entries.get(key)
     const table = parts.before?.table(spec.name, compiled) ?? (await compileTable(spec, compiled, slices))
     made.keepTable(spec.name, table)
-    const listener = compileListener(spec, table)
+    const listener = compileListener(spec, table, identity.reserved)
     if (entry === undefined) entries.set(key, { key, listeners: [listener], first: spec })
     else entry.listeners.push(listener)
   }
@@ -176,8 +176,12 @@ function compileEntry<U>(entry: {
   })
 }
 
-function compileListener<U>(spec: ResolvedListener, table: RouteTable<Route<U>>): Listener<U> {
-  const plan = compileHeaderPlan(spec.role, spec.trustedProxies)
+function compileListener<U>(
+  spec: ResolvedListener,
+  table: RouteTable<Route<U>>,
+  reserved: ReadonlySet<string>,
+): Listener<U> {
+  const plan = compileHeaderPlan(spec.role, spec.trustedProxies, reserved)
   return Object.freeze({
     name: spec.name,
     role: spec.role,

@@ -75,6 +75,7 @@ export function resolveListener(
       break
   }
   checkLevel(own, names, resolution)
+  if (role === 'outbound') checkOutbound(written, defaults, path, resolution)
   const matches = routes.map(route => route.match)
   if (!resolution.partial) checkInheritedTemplates(policies, matches, path, resolution)
   const address = fromFile(written.address, [...path, 'address'], resolution)
@@ -118,6 +119,28 @@ export function resolveListener(
   const hash = contentHash({ ...settings, routes: routes.map(route => route.hash) })
   return { ...settings, routes, hash, at: resolution.place(path) }
 }
+
+/** What guards callers would guard the app's own calls: an outbound listener has to say that it is meant. */
+function checkOutbound(
+  written: WrittenListener,
+  defaults: PolicyLevel,
+  path: ConfigPath,
+  resolution: Resolution,
+): void {
+  if (resolution.partial) return
+  for (const name of GUARDS) {
+    const inherited = defaults.policies[name]
+    if (inherited === undefined || inherited === false || written[name] !== undefined) continue
+    resolution.fault(
+      path,
+      `\`${name}\` in \`defaults\` (${resolution.line([...defaults.path, name])}) would guard the app's own calls through the outbound listener \`${written.name}\``,
+      `say it here as well: ${name}: off`,
+    )
+  }
+}
+
+/** Policies that a listener for the app's own calls does not inherit unsaid. */
+const GUARDS = ['authenticate'] as const
 
 /** Which of the alternatives a listener takes. */
 function form(

@@ -1,6 +1,11 @@
+import type { Caller } from '../../exchange/caller.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
 import { ProxyError } from '../../exchange/proxy-error.ts'
-import type { Filter, FilterKind } from '../filter.ts'
+import type { Filter, FilterKind, FilterLive, Verdict } from '../filter.ts'
+import { writeCaller } from './caller-headers.ts'
 import type { Identity } from './identity.ts'
+import { missing, type Proof, type Provider } from './provider.ts'
+import { openProvider } from './providers.ts'
 import type { AuthenticatePolicy } from './schema.ts'
 
 /** A route's policy with what it names. */
@@ -9,11 +14,82 @@ export interface AuthenticateSettings {
   readonly identity: Identity
 }
 
-/** Who is calling: proves it, or refuses. Sets `exchange.caller`. */
+/**
+ * Who is calling: proves it, or refuses. Sets `exchange.caller`, tells the upstream who calls, and takes out of the
+ * request what must not travel on. Nothing is awaited for a credential that was seen before.
+ */
 export const authenticateFilter: FilterKind<AuthenticateSettings> = {
   name: 'authenticate',
-  create: (): Filter => ({
-    name: 'authenticate',
-    onRequest: () => new ProxyError('credentials_missing'),
-  }),
+  create: (settings, _route, live) => new AuthenticateFilter(settings, live),
+}
+
+class AuthenticateFilter implements Filter {
+  readonly name = 'authenticate'
+  readonly #policy: AuthenticatePolicy
+  readonly #providers: readonly Provider[]
+
+  constructor({ policy, identity }: AuthenticateSettings, live: FilterLive) {
+    this.#policy = policy
+    this.#providers = policy.ways.map(way => openProvider(way, identity, live))
+  }
+
+  onRequest(exchange: Exchange): Verdict | Promise<Verdict> {
+    return this.#policy.mode === 'any' ? this.#any(exchange) : this.#all(exchange)
+  }
+
+  /** The first whose credential is there decides, whatever it decides: a bad one is never a try at the next. */
+  #any(exchange: Exchange): Verdict | Promise<Verdict> {
+    for (const provider of this.#providers) {
+      const proof = provider.prove(exchange)
+      if (proof === null) continue
+      if (!(proof instanceof Promise)) return this.#settle(exchange, proof, provider)
+      return proof.then(later => this.#settle(exchange, later, provider))
+    }
+    return this.#anonymous(exchange)
+  }
+
+  #all(exchange: Exchange): Verdict | Promise<Verdict> {
+    const proofs: (Proof | Promise<Proof>)[] = []
+    const without: Provider[] = []
+    for (const provider of this.#providers) {
+      const proof = provider.prove(exchange)
+      if (proof === null) without.push(provider)
+      else if (proof instanceof ProxyError) return proof
+      else proofs.push(proof)
+    }
+    if (proofs.length === 0) return this.#anonymous(exchange)
+    if (without.length > 0) {
+      // What was begun is not waited for, and its outcome is nobody's.
+      for (const proof of proofs) if (proof instanceof Promise) proof.catch(() => {})
+      return missing(without)
+    }
+    return Promise.all(proofs).then(all => {
+      const failed = all.find(proof => proof instanceof ProxyError)
+      if (failed !== undefined) return failed
+      const at = Math.max(
+        0,
+        this.#providers.findIndex(provider => provider.bringsClaims),
+      )
+      return this.#settle(exchange, all[at] as Proof, this.#providers[at] as Provider) // one proof a provider
+    })
+  }
+
+  #anonymous(exchange: Exchange): Verdict {
+    if (!this.#policy.optional) return missing(this.#providers)
+    this.#forward(exchange, null, null)
+    return undefined
+  }
+
+  #settle(exchange: Exchange, proof: Proof, provider: Provider): Verdict {
+    if (proof instanceof ProxyError) return proof
+    exchange.caller = proof
+    this.#forward(exchange, proof, provider)
+    return undefined
+  }
+
+  #forward(exchange: Exchange, caller: Caller | null, provider: Provider | null): void {
+    // Of all: a key beside the token that decided is still a key.
+    for (const one of this.#providers) one.strip(exchange)
+    writeCaller(exchange, caller, provider === null ? [] : provider.claimHeaders)
+  }
 }

@@ -1,13 +1,26 @@
 import { ConsumerDirectory } from './consumers.ts'
+import { type Jose, loadJose } from './jwt/jose.ts'
 import type { IdentitySpec, ProviderSpecs } from './schema.ts'
 
 /** Everything that says who may be calling, compiled: once a configuration, for all its routes. */
 export interface Identity {
   readonly providers: ProviderSpecs
   readonly consumers: ConsumerDirectory
+  /** Headers for claims: no client can set them, on any listener. */
+  readonly reserved: ReadonlySet<string>
+  /** Null where no provider needs it. */
+  readonly jose: Jose | null
 }
 
-/** Compiles it, and loads what its providers need. */
+/** Compiles it, and loads what its providers need: before anything serves, so that no request waits for it. */
 export async function compileIdentity(spec: IdentitySpec): Promise<Identity> {
-  return { providers: spec.providers, consumers: new ConsumerDirectory(spec) }
+  const tokens = Object.keys(spec.providers.jwt).length > 0
+  return {
+    providers: spec.providers,
+    reserved: new Set(
+      Object.values(spec.providers.jwt).flatMap(({ claimHeaders }) => claimHeaders.map(([name]) => name)),
+    ),
+    consumers: new ConsumerDirectory(spec),
+    jose: tokens ? await loadJose() : null,
+  }
 }

@@ -48,7 +48,7 @@ export type CredentialPlace =
 /** Where the keys of tokens come from. */
 export type JwtKeys =
   /** Shared, for HS256, HS384 and HS512. */
-  | { readonly kind: 'secret'; readonly secret: string }
+  | { readonly kind: 'secret'; readonly secret: string | Uint8Array<ArrayBuffer> }
   /** A key set that a file held. */
   | { readonly kind: 'set'; readonly keys: readonly Jwk[] }
   | { readonly kind: 'url'; readonly url: string }

@@ -1,0 +1,43 @@
+import { type Caller, claimAt } from '../../exchange/caller.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import { removeHeader, setHeader, toWire } from '../../exchange/headers.ts'
+
+/** Who calls, for the upstream. Reserved on every listener: no client can set them. */
+export const CONSUMER_NAME = 'x-consumer-name'
+/** Its groups, with commas between them. */
+export const CONSUMER_GROUPS = 'x-consumer-groups'
+
+/**
+ * Tells the upstream who calls. What a proxy in front said of that is replaced: who authenticates here, says it.
+ * @param claimHeaders of the provider whose claims the caller has
+ */
+export function writeCaller(
+  exchange: Exchange,
+  caller: Caller | null,
+  claimHeaders: readonly (readonly [header: string, claim: string])[],
+): void {
+  const headers = exchange.upstreamHeaders
+  write(headers, CONSUMER_NAME, caller === null ? null : caller.name)
+  write(
+    headers,
+    CONSUMER_GROUPS,
+    caller === null || caller.groups.length === 0 ? null : caller.groups.join(','),
+  )
+  for (const [header, claim] of claimHeaders)
+    write(headers, header, caller === null ? null : textOf(claimAt(caller.claims, claim)))
+}
+
+function write(headers: string[], name: string, value: string | null): void {
+  const wire = value === null ? null : toWire(value)
+  if (wire === null) removeHeader(headers, name)
+  else setHeader(headers, name, wire)
+}
+
+/** A claim as a field value: a list of texts with commas, a map as JSON. */
+function textOf(claim: unknown): string | null {
+  if (typeof claim === 'string') return claim
+  if (claim === undefined || claim === null) return null
+  if (Array.isArray(claim) && claim.every(one => typeof one === 'string' && !one.includes(',')))
+    return claim.join(',')
+  return JSON.stringify(claim)
+}

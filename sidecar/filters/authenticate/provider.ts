@@ -1,0 +1,42 @@
+import type { Caller } from '../../exchange/caller.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
+import { ProxyError, type Reason } from '../../exchange/proxy-error.ts'
+import type { ProviderKind } from './schema.ts'
+
+/** What a provider makes of a credential: whose it is, or why it is not accepted. */
+export type Proof = Caller | ProxyError
+
+/** One provider as a route asks it. Keeps nothing of a request. */
+export interface Provider {
+  readonly kind: ProviderKind
+  readonly name: string
+  /** What `www-authenticate` says where the credential is missing (RFC 9110 section 11.6.1). */
+  readonly challenge: string
+  /** Whether its credentials bring claims. */
+  readonly bringsClaims: boolean
+  /** Looks at the request's credential. Null where it has none of this kind. A promise only where something has to be waited for. */
+  prove(exchange: Exchange): Proof | Promise<Proof> | null
+  /** Takes the credential out of what goes upstream, where it may not go there. */
+  strip(exchange: Exchange): void
+  /** Headers that tell the upstream what claims say: they are written for this provider's callers, or taken away. */
+  readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
+}
+
+/** What a client is told where it has none of the credentials that would do. */
+export function missing(providers: readonly Provider[]): ProxyError {
+  const challenges = providers.map(provider => provider.challenge).join(', ')
+  return new ProxyError('credentials_missing', '', { headers: ['www-authenticate', challenges] })
+}
+
+/**
+ * A credential that is not accepted.
+ * @param challenge of the provider
+ * @param cause for the log: what was wrong with it, never the credential
+ */
+export function rejected(
+  challenge: string,
+  cause: string,
+  reason: Extract<Reason, 'credentials_invalid' | 'token_expired'> = 'credentials_invalid',
+): ProxyError {
+  return new ProxyError(reason, '', { cause, headers: ['www-authenticate', challenge] })
+}
