@@ -72,6 +72,7 @@ export const REASONS = {
     title: 'Who signs the credentials cannot be asked',
   },
   overloaded: { status: 503, side: 'internal', title: 'Outrigger has no room for the request' },
+  draining: { status: 503, side: 'internal', title: 'Outrigger is shutting down' },
   upstream_connect_timeout: {
     status: 504,
     side: 'upstream',

@@ -95,10 +95,10 @@ test('a host that is no route: bytes pass as they are, and are counted', async (
     },
   )
   const metrics = await proxy.metrics()
-  assert.match(metrics, /^outrigger_tunnels_total\{result="opened"\} 1$/m)
-  assert.match(metrics, /^outrigger_tunnel_bytes_total\{direction="in"\} 8$/m)
-  assert.match(metrics, /^outrigger_tunnel_bytes_total\{direction="out"\} 7$/m)
-  assert.match(metrics, /^outrigger_active_tunnels 0$/m)
+  assert.match(metrics, /^outrigger_tunnels_total\{protocol="connect",result="opened"\} 1$/m)
+  assert.match(metrics, /^outrigger_tunnel_bytes_total\{protocol="connect",direction="in"\} 8$/m)
+  assert.match(metrics, /^outrigger_tunnel_bytes_total\{protocol="connect",direction="out"\} 7$/m)
+  assert.match(metrics, /^outrigger_active_tunnels\{protocol="connect"\} 0$/m)
   client.destroy()
 })
 
@@ -145,7 +145,10 @@ describe('never to link-local addresses and cloud metadata', () => {
     test(target, async () => {
       const refused = await proxy.ask(connectTo(target), { listener: 'out' })
       assert.deepEqual([refused.status, reasonOf(refused)], [403, 'tunnel_refused'])
-      assert.match(await proxy.metrics(), /^outrigger_tunnels_total\{result="failed"\} 1$/m)
+      assert.match(
+        await proxy.metrics(),
+        /^outrigger_tunnels_total\{protocol="connect",result="failed"\} 1$/m,
+      )
     })
 
   test('nor by a name that leads there; of several addresses only to the others', async () => {

@@ -235,6 +235,19 @@ upstreams:
     assert.equal(response.headers['retry-after'], '1')
     return { proxy, response }
   },
+  draining: async t => {
+    // What is cut when a drain has lasted long enough: a TCP connection ends only by itself.
+    const { upstream, proxy } = await withUpstream(t)
+    const yaml = routeTo(upstream.port)
+    const tcp = '  - { name: raw, role: inbound, address: "127.0.0.1:0", protocol: tcp, upstream: app }\n'
+    await proxy.apply(yaml.replace('upstreams:\n', `${tcp}upstreams:\n`))
+    const client = await proxy.connect('raw')
+    client.send('bytes')
+    await (await upstream.accept()).readUntil('bytes')
+    await proxy.apply(yaml)
+    await client.closed()
+    return { proxy, response: null }
+  },
   upstream_connect_timeout: async t => {
     const deaf = await DeafUpstream.listen()
     const proxy = await InProcess.start(routeTo(deaf.port, { route: 'retry: off' }), {
