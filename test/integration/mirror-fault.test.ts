@@ -1,6 +1,7 @@
 // Copies of requests, and trouble made on purpose.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { HttpUpstream } from '../harness/http-upstream.ts'
 import { type InProcess, turns } from '../harness/in-process.ts'
 import { reasonOf } from '../harness/problem.ts'
 import { CountingService, withServices } from '../harness/services.ts'
@@ -74,6 +75,27 @@ test('mirror: a body that is too long, or that never ends, is not copied', async
   assert.equal(shadow.came.length, 0)
   assert.equal(await mirrored(proxy, 'dropped'), 3)
   assert.equal(proxy.service.budget.used, 0)
+})
+
+test('mirror: a request that is answered before its body is there leaves no copy', async t => {
+  const early = await HttpUpstream.listen((_request, response) => response.end('early'))
+  const shadow = await CountingService.listen()
+  const app = { port: early.port, upstream: early, came: [] }
+  const proxy = await withServices(t, { app: [app], shadow: [shadow] }, { route: 'mirror: shadow' })
+  const client = await proxy.connect()
+  client.send('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf')
+  assert.equal((await client.readResponse()).body.toString(), 'early')
+  client.destroy()
+  await proxy.until('the memory to be given back', () => proxy.service.budget.used === 0)
+  assert.equal(await mirrored(proxy, 'dropped'), 1)
+  // Nor does one whose body nobody has begun to read.
+  await early.close()
+  app.upstream.close = async () => {}
+  assert.equal((await proxy.ask(post('hello'))).status, 502)
+  assert.equal(await mirrored(proxy, 'dropped'), 2)
+  const load = proxy.service.holder.current.snapshot.upstreams.get('shadow')?.load
+  assert.equal(load?.mirrored, 0)
+  assert.equal(shadow.came.length, 0)
 })
 
 test('mirror: a share of the requests', async t => {

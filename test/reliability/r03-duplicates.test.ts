@@ -121,7 +121,9 @@ test('R3: cuts at every moment: no POST or PATCH reaches the service twice', asy
       while (next < REQUESTS) {
         const id = next++
         const method = METHODS[id % METHODS.length] ?? 'GET'
-        const body = method === 'GET' || method === 'DELETE' ? '\r\n' : 'content-length: 5\r\n\r\nhello'
+        // Without a body too: then it is not the body that keeps a request from being sent again.
+        const bare = method === 'GET' || method === 'DELETE' || id % 4 === 1
+        const body = bare ? '\r\n' : 'content-length: 5\r\n\r\nhello'
         try {
           const response = await client.ask(`${method} /${id} HTTP/1.1\r\nhost: a\r\n${body}`, { method })
           tally[response.status === 200 ? 'ok' : 'failed']++
