@@ -12,20 +12,34 @@ export interface Condition {
 /** One value against one test. */
 type Test = (value: string) => boolean
 
+/** Those of the many routes that have none. */
+export const NO_CONDITIONS: readonly Condition[] = []
+
 /** The conditions of a route; all of them have to hold. */
 export function compileConditions(spec: MatchSpec): readonly Condition[] {
+  if (spec.headers.length + spec.query.length === 0) return NO_CONDITIONS
   return [
     ...spec.headers.map(match => new HeaderCondition(match)),
     ...spec.query.map(match => new QueryCondition(match)),
   ]
 }
 
+/** Sets by what they were made of: thousands of routes share a few, which stay in the processor's cache. */
+const methodSets = new Map<string, ReadonlySet<string>>()
+const MOST_SETS = 256
+
 /**
  * The methods of a route, or null for any. `GET` includes `HEAD` (RFC 9110 section 9.3.2).
  */
 export function compileMethods(methods: readonly string[]): ReadonlySet<string> | null {
   if (methods.length === 0) return null
-  return new Set(methods.flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method])))
+  const key = methods.join(' ')
+  let set = methodSets.get(key)
+  if (set !== undefined) return set
+  set = new Set(methods.flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method])))
+  // Lists of known methods are few; what is more than that is not kept.
+  if (methodSets.size < MOST_SETS) methodSets.set(key, set)
+  return set
 }
 
 /** The method that a request is matched as: that of a CORS preflight is the one it asks for (Fetch, section 3.2.2). */

@@ -159,7 +159,13 @@ class Node<T> {
   insert(candidate: Candidate<T>, shape: PathShape, depth = 0): void {
     const segment = shape.segments[depth]
     if (segment !== undefined) this.#child(segment).insert(candidate, shape, depth + 1)
-    else for (const place of shape.places) (this[place] ??= new Tier()).insert(candidate)
+    else for (const place of shape.places) this.#put(place, candidate)
+  }
+
+  #put(place: PathShape['places'][number], candidate: Candidate<T>): void {
+    const tier = this[place]
+    if (tier === null) this[place] = new Tier(candidate)
+    else tier.insert(candidate)
   }
 
   #child(segment: string | null): Node<T> {
