@@ -9,10 +9,12 @@ import { REASONS, type Reason } from '../../sidecar/exchange/proxy-error.ts'
 import { CertificateFolder } from '../harness/certificates.ts'
 import { routeTo } from '../harness/configs.ts'
 import { DeafUpstream } from '../harness/deaf-upstream.ts'
+import { guarded } from '../harness/guarded.ts'
 import { InProcess, turns } from '../harness/in-process.ts'
 import { reasonOf } from '../harness/problem.ts'
 import { withSink, withUpstream } from '../harness/proxied.ts'
 import type { RecordingSink } from '../harness/raw-upstream.ts'
+import { forge, SECRET, sharedToken } from '../harness/tokens.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
 import type { WireResponse } from '../harness/strict-http.ts'
 
@@ -66,6 +68,19 @@ function byTime(bytes: string, milliseconds: number, more?: Parameters<typeof ro
   }
 }
 
+/** By what a request says of who it is from. */
+function byCredential(field: string, { keys = `secret: ${SECRET}` } = {}): Producer {
+  return async t => {
+    const authentication = `jwt: { main: { issuer: off, audiences: off, ${keys} } }`
+    const proxy = await InProcess.start(guarded(1, { authenticate: '{ jwt: main }', authentication }))
+    t.after(() => proxy.stop())
+    const response = await proxy.ask(`GET /x HTTP/1.1\r\nhost: a\r\n${field}\r\n`)
+    // RFC 9110 section 15.5.2: every 401 says what would do.
+    if (response.status === 401) assert.match(response.headers['www-authenticate'] ?? '', /^Bearer realm=/)
+    return { proxy, response }
+  }
+}
+
 async function withNames(t: TestContext, error: string | null, addresses: string[]): Promise<Produced> {
   const proxy = await InProcess.start(routeTo(80).replace('127.0.0.1:80', 'app.internal:80'), {
     lookup: (_name, done) =>
@@ -91,6 +106,13 @@ const CASES: Readonly<Record<Reason, Producer | { readonly never: string }>> = {
     return { proxy, response }
   },
   forbidden_host: by(GET, { listener: 'hosts: [b.example]' }),
+  credentials_missing: byCredential(''),
+  credentials_invalid: byCredential('authorization: Bearer x\r\n'),
+  token_expired: async t => byCredential(`authorization: Bearer ${await sharedToken({ exp: 1 })}\r\n`)(t),
+  identity_provider_unavailable: byCredential(`authorization: Bearer ${forge({ alg: 'ES256' }, {})}\r\n`, {
+    // Nobody listens there.
+    keys: 'jwks: { url: "http://127.0.0.1:1/" }',
+  }),
   cors_refused: by(
     'OPTIONS /x HTTP/1.1\r\nhost: a\r\norigin: http://evil.example\r\naccess-control-request-method: PUT\r\n\r\n',
     { route: 'cors: { origins: ["https://shop.example"] }' },

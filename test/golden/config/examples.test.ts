@@ -5,7 +5,7 @@ import { formatConfigErrors } from '../../../sidecar/config/config-error.ts'
 import { environmentsOf, loadConfig } from '../../../sidecar/config/load/load.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
-const environment = {}
+const environment = { JWT_SECRET: 'a-secret-that-both-sides-know-123456', REDIS_URL: 'redis://127.0.0.1:6379' }
 
 test('the smallest sidecar loads', () => {
   const result = loadConfig(['examples/config/sidecar-minimal.yaml'], { secrets: true, environment, cwd: root })
@@ -17,15 +17,11 @@ test('the smallest sidecar loads', () => {
 /** What the fuller examples use and this version does not act on yet: the issue that brings it takes it from here. */
 const LATER: Readonly<Record<string, readonly string[]>> = {
   'sidecar.yaml': [
-    'listeners.0.authenticate',
     'listeners.0.rateLimit',
-    'listeners.0.routes.0.authenticate',
     'listeners.0.routes.0.rateLimit',
     'listeners.0.routes.1.authorize',
-    'authentication',
-    'consumers',
   ],
-  'edge.yaml': ['defaults.authenticate', 'defaults.rateLimit', 'authentication', 'consumers'],
+  'edge.yaml': ['defaults.rateLimit'],
 }
 
 for (const [file, paths] of Object.entries(LATER)) {
