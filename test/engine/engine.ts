@@ -60,7 +60,7 @@ export class Engine {
       ...['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', this.#host],
       // Networks only where Compose makes one; published ports go through the userland proxy.
       ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'],
-      ...['--userland-proxy=true', '--log-level=warn'],
+      ...['--userland-proxy=true', '--log-level=warn', '--cgroup-parent', `/${path.basename(this.#folder)}`],
     ]
     this.#child = spawn(
       programPath('unshare') ?? 'unshare',
@@ -161,6 +161,9 @@ export class Engine {
       await closed
     }
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 250 })
+    // The kernel's folders for groups of processes that are gone: only the folders can be removed, the deepest first.
+    const groups = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${path.basename(this.#folder)}*`]
+    await this.tries('find', [...groups, '-delete'])
   }
 
   get #host(): string {
