@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import net from 'node:net'
 import { afterEach, beforeEach, test } from 'node:test'
-import { InProcess } from '../harness/in-process.ts'
+import { freePort } from '../harness/free-port.ts'
+import { InProcess, turns } from '../harness/in-process.ts'
+import type { RawClient } from '../harness/raw-client.ts'
+import type { RawConnection } from '../harness/raw-connection.ts'
 import { RawUpstream } from '../harness/raw-upstream.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
 
@@ -8,26 +13,56 @@ import { SteppedClock } from '../harness/stepped-clock.ts'
 
 let service: RawUpstream
 let proxy: InProcess
+/** Nobody listens there. */
+let closed: number
 
-beforeEach(async () => {
-  service = await RawUpstream.listen()
-  proxy = await InProcess.start(
-    `version: 1
+const yaml = (lines = ''): string => `version: 1
 service: test
 telemetry: { accessLog: { write: on } }
 listeners:
   - { name: db, role: inbound, address: "127.0.0.1:0", protocol: tcp, timeout: { idle: 20s }, upstream: db }
-upstreams:
-  db: { endpoints: ["127.0.0.1:${service.port}"] }
-`,
-    { clock: new SteppedClock() },
-  )
+  - { name: two, role: edge, address: "127.0.0.1:0", protocol: tcp, upstream: two }
+  - { name: down, role: edge, address: "127.0.0.1:0", protocol: tcp, retry: off, upstream: down }
+  - name: named
+    role: edge
+    address: 127.0.0.1:0
+    protocol: tcp
+    connection: { handshake: 2s }
+    routes:
+      - { name: only, match: { sni: a.example }, upstream: db }
+${lines}upstreams:
+  db: { endpoints: ["127.0.0.1:${service.port}"], limits: { inFlight: 2, pending: 1 } }
+  two: { endpoints: ["127.0.0.1:${closed}", "127.0.0.1:${service.port}"], loadBalance: round-robin, outlierDetection: off }
+  down: { endpoints: ["127.0.0.1:${closed}"], outlierDetection: off }
+`
+
+beforeEach(async () => {
+  service = await RawUpstream.listen()
+  closed = await freePort()
+  proxy = await InProcess.start(yaml(), { clock: new SteppedClock() })
 })
 
 afterEach(async () => {
   await proxy.stop()
   await service.close()
 })
+
+async function open(listener = 'db'): Promise<[RawClient, RawConnection]> {
+  const client = await proxy.connect(listener)
+  client.send('hello')
+  const far = await service.accept()
+  await far.readUntil('hello')
+  return [client, far]
+}
+
+/** Connects, and waits until the connection is closed, which may be before it is seen to stand. */
+async function refused(listener: string): Promise<void> {
+  const socket = net.connect({ port: proxy.port(listener), host: '127.0.0.1' })
+  socket.on('error', () => {})
+  await new Promise(done => socket.on('close', done))
+}
+
+const line = (route = 'db') => proxy.accessLine(one => one.route === route)
 
 test('bytes pass both ways, whoever speaks first; each side closes its own direction', async () => {
   const client = await proxy.connect('db')
@@ -40,10 +75,183 @@ test('bytes pass both ways, whoever speaks first; each side closes its own direc
   far.send('bye')
   far.half()
   assert.equal(await client.readToEnd(), 'bye')
-  const line = await proxy.accessLine(one => one.route === 'db')
+  const written = await line()
   assert.deepEqual(
-    [line['bytes_in'], line['bytes_out'], line['endpoint'], line['reason'], line['protocol']],
-    [4, 14, `127.0.0.1:${service.port}`, undefined, 'TCP'],
+    ['bytes_in', 'bytes_out', 'endpoint', 'upstream', 'attempts', 'reason', 'protocol', 'status'].map(
+      key => written[key],
+    ),
+    [4, 14, `127.0.0.1:${service.port}`, 'db', 1, undefined, 'TCP', undefined],
   )
+  client.destroy()
+  await proxy.until('no connection', () => proxy.connections === 0)
+  const metrics = await proxy.metrics()
+  assert.match(metrics, /^outrigger_tcp_connections_total\{route="db",result="ok"\} 1$/m)
+  assert.match(metrics, /^outrigger_tcp_bytes_total\{route="db",direction="in"\} 4$/m)
+  assert.match(metrics, /^outrigger_tcp_bytes_total\{route="db",direction="out"\} 14$/m)
+  assert.match(metrics, /^outrigger_active_tcp_connections\{route="db"\} 0$/m)
+})
+
+test('what the client sent before the other end was there, its FIN too, is passed on', async () => {
+  const client = await proxy.connect('db')
+  client.send('all of it')
+  client.half()
+  const far = await service.accept()
+  assert.equal(await far.readToEnd(), 'all of it')
+  far.half()
+  assert.equal(await client.readToEnd(), '')
+  client.destroy()
+})
+
+test('a reset of either side is one for the other, and in the log', async () => {
+  const [client, far] = await open()
+  far.reset()
+  assert.equal(await client.closed(), 'ECONNRESET')
+  assert.equal((await line()).reason, 'upstream_aborted')
+  const [second, other] = await open()
+  second.reset()
+  assert.equal(await other.closed(), 'ECONNRESET')
+  await proxy.accessLine(one => one.reason === 'client_gone')
+  assert.match(
+    await proxy.metrics(),
+    /^outrigger_tcp_connections_total\{route="db",result="upstream_aborted"\} 1$/m,
+  )
+})
+
+test('a side that takes nothing stops the other, both ways, and nothing is lost', async () => {
+  const [client, far] = await open()
+  for (const [from, to] of [
+    [client, far],
+    [far, client],
+  ] as const) {
+    const bytes = Buffer.alloc(24_000_000, Math.random().toString(36))
+    to.socket.pause()
+    from.send(bytes)
+    let before = -1
+    for (let still = 0; still < 30; still = from.socket.writableLength === before ? still + 1 : 0) {
+      before = from.socket.writableLength
+      await turns(10)
+    }
+    assert.ok(from.socket.writableLength > 4_000_000, `${from.socket.writableLength} wait at the sender`)
+    assert.ok(proxy.service.budget.used < 1_000_000, `${proxy.service.budget.used} are held`)
+    to.socket.resume()
+    const read = await to.read(bytes.length, 20_000)
+    assert.equal(
+      createHash('sha1').update(read).digest('hex'),
+      createHash('sha1').update(bytes).digest('hex'),
+    )
+  }
+  client.destroy()
+})
+
+test('one in which nothing moves ends after the idle time', async () => {
+  const [client, far] = await open()
+  await proxy.step(14_000)
+  far.send('x')
+  await client.readUntil('x')
+  await proxy.step(14_000)
+  assert.equal(client.isClosed, false)
+  await proxy.step(12_000)
+  assert.equal(await client.closed(), 'ECONNRESET')
+  await far.closed()
+  assert.equal((await line()).reason, 'upstream_idle')
+})
+
+test('an endpoint that cannot be reached: another one; where there is none, the connection is closed', async () => {
+  for (let i = 0; i < 2; i++) {
+    const [client, far] = await open('two')
+    far.send('from the second')
+    await client.readUntil('from the second')
+    client.reset()
+  }
+  const written = await proxy.accessLine(one => one['attempts'] === 2)
+  assert.deepEqual(
+    [written['attempts'], written['retried_for'], written['endpoint']],
+    [2, 'upstream_connect_failed', `127.0.0.1:${service.port}`],
+  )
+  await refused('down')
+  assert.equal((await line('down')).reason, 'upstream_connect_failed')
+  assert.match(
+    await proxy.metrics(),
+    /outrigger_errors_total\{route="down",reason="upstream_connect_failed"\} 1/,
+  )
+})
+
+test('limits of the upstream are of connections: what is beyond waits, and beyond that is refused', async () => {
+  const [first] = await open()
+  const [second] = await open()
+  const third = await proxy.connect('db')
+  await proxy.until('three', () => proxy.service.proxy.active === 3)
+  await refused('db')
+  assert.equal((await line()).reason, 'upstream_overloaded')
+  assert.equal(service.connections.length, 2)
+  first.reset()
+  third.send('now')
+  await (await service.accept()).readUntil('now')
+  for (const client of [second, third]) client.destroy()
+})
+
+test('a client that leaves while it waits leaves nothing behind', async () => {
+  const [first] = await open()
+  const [second] = await open()
+  const third = await proxy.connect('db')
+  await proxy.until('three', () => proxy.service.proxy.active === 3)
+  // It is not read while it waits: it is noticed when it could go on.
+  third.reset()
+  first.reset()
+  second.reset()
+  await proxy.until('all gone', () => proxy.connections === 0)
+})
+
+test('no time for a place is endless', async () => {
+  const [first] = await open()
+  const [second] = await open()
+  const third = await proxy.connect('db')
+  await proxy.until('three', () => proxy.service.proxy.active === 3)
+  await proxy.step(14_000)
+  assert.equal(third.isClosed, false)
+  // `timeout.total`, while those that are open are idle for 20 s at most.
+  await proxy.step(1500)
+  assert.equal(await third.closed(), 'ECONNRESET')
+  assert.equal((await line()).reason, 'upstream_connect_timeout')
+  for (const client of [first, second]) client.destroy()
+})
+
+for (const [what, bytes] of [
+  ['no TLS', 'GET / HTTP/1.1\r\n\r\n'],
+  ['junk that begins like it', '\x16\x03\x01\x00\x05hello'],
+] as const)
+  test(`by name only: ${what} finds no route and is closed`, async () => {
+    const client = await proxy.connect('named')
+    client.socket.write(Buffer.from(bytes, 'latin1'))
+    assert.equal(await client.closed(), 'ECONNRESET')
+    assert.equal((await line('none')).reason, 'no_route')
+    assert.equal(service.connections.length, 0)
+  })
+
+test('by name only: one that says nothing is waited for as long as a handshake', async () => {
+  const client = await proxy.connect('named')
+  client.send('\x16\x03\x01')
+  await proxy.until('accepted', () => proxy.connections === 1)
+  await proxy.step(1500)
+  assert.equal(client.isClosed, false)
+  await proxy.step(1000)
+  assert.equal(await client.closed(), 'ECONNRESET')
+  const gone = await proxy.connect('named')
+  gone.send('\x16\x03\x01')
+  await proxy.until('accepted', () => proxy.connections === 1)
+  gone.half()
+  await proxy.until('gone', () => proxy.connections === 0)
+  gone.destroy()
+})
+
+test('reloads do not touch it, and it holds no configuration', async () => {
+  const [client, far] = await open()
+  const first = proxy.service.holder.current
+  first.take()
+  await proxy.apply(yaml('  - { name: more, role: edge, address: "127.0.0.1:0", respond: { body: x } }\n'))
+  first.give()
+  assert.ok(first.ended)
+  client.send('on')
+  await far.readUntil('on')
   client.destroy()
 })
