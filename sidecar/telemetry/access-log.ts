@@ -7,6 +7,7 @@ import {
   formatMilliseconds,
   JsonNames,
   jsonString,
+  LastWireJson,
   terminalText,
   Timestamps,
   wireJson,
@@ -43,6 +44,10 @@ export class AccessLog {
   readonly #random: Random
   readonly #times = new Timestamps()
   readonly #names = new JsonNames()
+  readonly #method = new LastWireJson()
+  readonly #host = new LastWireJson()
+  readonly #client = new LastWireJson()
+  readonly #agent = new LastWireJson()
   #settings: AccessLogSettings
   #service: string
 
@@ -89,8 +94,8 @@ export class AccessLog {
     if (exchange.requestId !== '') line += `,"request_id":${wireJson(exchange.requestId)}`
     line += `,"service":${this.#service}`
     if (exchange.listener !== '') line += `,"listener":${this.#names.get(exchange.listener)}`
-    line += `,"route":${this.#names.get(exchange.route)},"method":${wireJson(exchange.method)}`
-    line += `,"host":${wireJson(request === null ? host : authority(request))}`
+    line += `,"route":${this.#names.get(exchange.route)},"method":${this.#method.of(exchange.method)}`
+    line += `,"host":${this.#host.of(request === null ? host : authority(request))}`
     line += `,"path":${wireJson(request === null ? (target?.path ?? '') : request.path)}`
     const query = request === null ? (target?.query ?? '') : redactQuery(request.query)
     if (query !== '') line += `,"query":${wireJson(query)}`
@@ -107,9 +112,9 @@ export class AccessLog {
     if (exchange.retriedFor !== '') line += `,"retried_for":${this.#names.get(exchange.retriedFor)}`
     if (exchange.fallbackFor !== '') line += this.#fallback(exchange)
     if (exchange.caller !== null) line += `,"consumer":${jsonString(boundedText(exchange.caller.name))}`
-    if (exchange.clientAddress !== '') line += `,"client":${wireJson(exchange.clientAddress)}`
+    if (exchange.clientAddress !== '') line += `,"client":${this.#client.of(exchange.clientAddress)}`
     line += `,"peer":${wireJson(peer(exchange))}`
-    if (agent !== '') line += `,"user_agent":${wireJson(agent)}`
+    if (agent !== '') line += `,"user_agent":${this.#agent.of(agent)}`
     line += `,"protocol":"${exchange.version}"`
     if (exchange.tunnel !== null) line += `,"tunnel":${wireJson(exchange.tunnel)}`
     if (exchange.closedBy !== '')

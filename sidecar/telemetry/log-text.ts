@@ -25,6 +25,20 @@ export function wireJson(bytes: string): string {
   return jsonString(wireText(bytes))
 }
 
+/** `wireJson` that remembers its last answer: for values that are mostly the same from line to line. Holds one value. */
+export class LastWireJson {
+  #bytes = ''
+  #json = '""'
+
+  of(bytes: string): string {
+    if (bytes !== this.#bytes) {
+      this.#json = wireJson(bytes)
+      this.#bytes = bytes
+    }
+    return this.#json
+  }
+}
+
 /** Text of ours (a cause, a message) cut to the bound of a field. */
 export function boundedText(text: string): string {
   if (text.length <= FIELD_BYTES) return text
