@@ -17,6 +17,7 @@ export function writeCaller(
   claimHeaders: readonly (readonly [header: string, claim: string])[],
 ): void {
   const headers = exchange.upstreamHeaders
+  removeOthers(headers)
   write(headers, CONSUMER_NAME, caller === null ? null : caller.name)
   write(
     headers,
@@ -25,6 +26,16 @@ export function writeCaller(
   )
   for (const [header, claim] of claimHeaders)
     write(headers, header, caller === null ? null : textOf(claimAt(caller.claims, claim)))
+}
+
+/** Everything else that would be read as the word of who authenticated. */
+function removeOthers(headers: string[]): void {
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string // a name stands at every even index
+    if (!name.startsWith('x-consumer-') && name !== 'x-anonymous-consumer') continue
+    removeHeader(headers, name)
+    i -= 2
+  }
 }
 
 function write(headers: string[], name: string, value: string | null): void {

@@ -1,0 +1,38 @@
+import type { Exchange } from '../../exchange/exchange.ts'
+import { isOneOf } from '../../exchange/peer-identity.ts'
+import type { AuthorizePolicy } from './schema.ts'
+
+/** The condition that a request does not meet; null: it may go on. */
+export type Rule = (exchange: Exchange) => Unmet | null
+
+/** The key of a condition in the policy; `empty`: there is none at all, which nobody meets. */
+export type Unmet = 'peers' | 'groups' | 'scopes' | 'empty'
+
+type Condition = readonly [name: Unmet, holds: (exchange: Exchange) => boolean]
+
+/** Compiles a policy: every condition has to hold, and none at all never does. */
+export function compileRule({ peers, groups, scopes }: AuthorizePolicy): Rule {
+  const conditions: Condition[] = []
+  if (peers !== null) conditions.push(['peers', fromPeers(new Set(peers))])
+  if (groups !== null) conditions.push(['groups', inGroups(new Set(groups))])
+  if (scopes !== null) conditions.push(['scopes', withScopes(scopes)])
+  if (conditions.length === 0) return () => 'empty'
+  return exchange => {
+    for (const [name, holds] of conditions) if (!holds(exchange)) return name
+    return null
+  }
+}
+
+function fromPeers(names: ReadonlySet<string>): Condition[1] {
+  return ({ peer }) => peer.identity !== null && isOneOf(peer.identity, names)
+}
+
+function inGroups(names: ReadonlySet<string>): Condition[1] {
+  return ({ caller }) => caller !== null && caller.groups.some(group => names.has(group))
+}
+
+/** None at all are asked of nobody: an empty list is a rule that nothing meets. */
+function withScopes(scopes: readonly string[]): Condition[1] {
+  return ({ caller }) =>
+    caller !== null && scopes.length > 0 && scopes.every(scope => caller.scopes.includes(scope))
+}

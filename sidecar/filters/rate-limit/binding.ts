@@ -1,0 +1,72 @@
+import { compileCountingKey } from '../../exchange/request-key.ts'
+import type { FilterLive, FilterParts } from '../filter.ts'
+import { type Counter, openCounter } from './counters.ts'
+import type { Limit } from './limit-set.ts'
+import { RecentKeys } from './recent-keys.ts'
+import { RedisStore } from './redis/store.ts'
+import type { LimitsConfig, LimitSpec, RateLimitPolicy } from './schema.ts'
+
+/** The counts of the limits of plans and consumers: any route may need any of them, so that all share them. */
+interface Shared {
+  readonly parts: FilterParts
+  readonly counters: RecentKeys<Counter>
+}
+
+/**
+ * Binds the limits of one route to where they are counted. What a route says itself is taken at once, so that a reload
+ * keeps it; what callers bring is looked up when the first of them comes.
+ */
+export class Binding {
+  readonly parts: FilterParts
+  readonly #shared: Shared
+  readonly #live: FilterLive
+  readonly #bound = new Map<string, Omit<Limit, 'quota'>>()
+  readonly #stores = new Map<string, RedisStore>()
+
+  constructor(policy: RateLimitPolicy, config: LimitsConfig, live: FilterLive) {
+    this.#live = live
+    this.#shared = live.use(
+      ['limits'],
+      (parts): Shared => ({ parts, counters: new RecentKeys(Infinity) }),
+      () => {},
+    )
+    this.parts = this.#shared.parts
+    const own = [...policy.outer, ...policy.own]
+    const callers = [config.plans, config.consumers].flatMap(Object.values<LimitsConfig['plans'][string]>)
+    for (const { store } of [...own, ...callers.flatMap(one => one.limits)]) {
+      if (store !== null && !this.#stores.has(store)) this.#openStore(store, config)
+    }
+    for (const spec of own) this.bind(spec, spec.quota)
+  }
+
+  bind(spec: LimitSpec, quota: number): Limit {
+    const id = JSON.stringify(spec)
+    let bound = this.#bound.get(id)
+    if (bound === undefined) {
+      const store = spec.store === null ? null : (this.#stores.get(spec.store) ?? null)
+      bound = { spec, key: compileCountingKey(spec.by), counter: this.#counter(spec), store }
+      this.#bound.set(id, bound)
+    }
+    return { ...bound, quota }
+  }
+
+  /** What a number is called and what it is are no part of the count: a number that changes keeps it. */
+  #counter({ scope, name, by, rate }: LimitSpec): Counter {
+    const { parts, counters } = this.#shared
+    const key = ['limit', scope, name, JSON.stringify(by), JSON.stringify(rate)]
+    const open = (): Counter => openCounter(rate, parts.clock)
+    if (/^(plan|consumer)\./.test(scope)) return counters.get(JSON.stringify(key), 0, open)
+    return this.#live.use(key, open, () => {})
+  }
+
+  #openStore(name: string, config: LimitsConfig): void {
+    const spec = config.stores[name]
+    if (spec === undefined) return
+    const store = this.#live.use(
+      ['limit store', spec.name, spec.digest],
+      parts => new RedisStore(spec, parts),
+      opened => opened.close(),
+    )
+    this.#stores.set(name, store)
+  }
+}
