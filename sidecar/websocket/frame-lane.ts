@@ -28,8 +28,10 @@ export const PING_BYTES = 8
 export class FrameLane implements BodySink {
   /** What the taker of this direction starts. */
   readonly way: BodySource
-  /** Bytes that came. */
+  /** Bytes that came, but for answers to our pings. */
   received = 0
+  /** Answers to our pings that came. */
+  answers = 0
   /** Whether its taker wants no more for now, so that its source is not read. */
   blocked = false
   /** Whether the source has ended. */
@@ -229,12 +231,18 @@ export class FrameLane implements BodySink {
         return from
       }
       if (this.#pongBytes === pong.length) {
-        if (this.#isOurs()) this.#pongBytes = 0
+        if (this.#isOurs()) this.#takeAnswer()
         else this.#releasePong()
         return from
       }
     }
     return from
+  }
+
+  #takeAnswer(): void {
+    this.answers++
+    this.received -= this.#pongBytes
+    this.#pongBytes = 0
   }
 
   #isOurs(): boolean {

@@ -33,6 +33,7 @@ interface End {
   readonly to: FrameLane
   readonly masked: boolean
   heard: number
+  answers: number
   unanswered: number
 }
 
@@ -70,8 +71,8 @@ export class WebSocketTunnel implements TunnelControl, LaneOwner, TimerOwner {
     this.#wheel = parts.wheel
     this.up = new FrameLane(exchange.body, true, compressed, parts.buffers, this)
     this.down = new FrameLane(body, false, compressed, parts.buffers, this)
-    this.#client = { from: this.up, to: this.down, masked: false, heard: 0, unanswered: 0 }
-    this.#upstream = { from: this.down, to: this.up, masked: true, heard: 0, unanswered: 0 }
+    this.#client = { from: this.up, to: this.down, masked: false, heard: 0, answers: 0, unanswered: 0 }
+    this.#upstream = { from: this.down, to: this.up, masked: true, heard: 0, answers: 0, unanswered: 0 }
     const now = parts.wheel.now()
     this.#pingEvery = ping ?? Infinity
     this.#pingAt = now + this.#pingEvery
@@ -155,10 +156,13 @@ export class WebSocketTunnel implements TunnelControl, LaneOwner, TimerOwner {
 
   /** Asks an end that was silent whether it is there. @param code said to the other end where it is not */
   #ask(end: End, code: number): void {
-    if (end.from.received !== end.heard) {
-      end.heard = end.from.received
-      end.unanswered = 0
-    } else if (this.#payload !== null && end.to.following && !end.from.blocked && !end.from.ended) {
+    const { received, answers } = end.from
+    const talks = received !== end.heard
+    if (talks || answers !== end.answers) end.unanswered = 0
+    end.heard = received
+    end.answers = answers
+    if (talks) return
+    if (this.#payload !== null && end.to.following && !end.from.blocked && !end.from.ended) {
       // An end that we do not read cannot be heard.
       if (end.unanswered >= UNANSWERED) {
         this.close(code, 'no answer to pings')

@@ -18,7 +18,7 @@ export const PROGRAMS = {
   curl: { debian: 'curl', brew: 'curl' },
   openssl: { debian: 'openssl', brew: 'openssl' },
   promtool: { debian: 'prometheus', brew: 'prometheus' },
-  chromium: { debian: 'chromium', brew: 'chromium' },
+  'chromium-headless-shell': { debian: 'chromium-headless-shell', brew: null },
   docker: { debian: 'docker.io', brew: 'docker' },
   dockerd: { debian: 'docker.io', brew: null },
   'docker-compose': { debian: 'docker-compose', brew: 'docker-compose' },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import http from 'node:http'
+import type http from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { HttpUpstream } from '../harness/http-upstream.ts'
 import { Outrigger } from '../harness/outrigger.ts'
@@ -19,6 +19,7 @@ test('R18: SIGTERM with 100 WebSockets and 100 event streams', async (t: TestCon
   })
   const outrigger = await Outrigger.start(`version: 1
 service: streams
+admin: { address: "127.0.0.1:0" }
 listeners:
   - name: in
     role: edge
