@@ -29,6 +29,20 @@ export function cookieValue(headers: HeaderList, name: string): string | null {
   return null
 }
 
+/** Takes every cookie of this name out of the request's fields; a field that holds nothing else goes whole. */
+export function removeCookie(headers: HeaderList, name: string): void {
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    const line = headers[i + 1] as string
+    if (headers[i] !== 'cookie' || valueStart(line, name) === -1) continue
+    const kept = line
+      .split(';')
+      .map(pair => pair.trim())
+      .filter(pair => pair !== '' && !pair.startsWith(`${name}=`))
+    if (kept.length === 0) headers.splice(i, 2)
+    else headers[i + 1] = kept.join('; ')
+  }
+}
+
 /** Where the value of the first cookie of this name begins, or -1. */
 function valueStart(line: string, name: string): number {
   for (let from = 0; from < line.length;) {

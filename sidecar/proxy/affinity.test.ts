@@ -4,13 +4,13 @@ import { exchangeFixture } from '../exchange/exchange-fixture.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import type { AffinityPolicy } from '../snapshot/policies.ts'
 import { candidates } from '../upstream/balancers/candidates-fixture.ts'
-import { bindClient, stickyToken } from './affinity.ts'
+import { bindClient, takeToken } from './affinity.ts'
 
 const POLICY: AffinityPolicy = { cookie: 'og', maxAge: null }
 const TOKEN = '0123456789abcdef'
 
 function read(cookie: string, policy: AffinityPolicy | null = POLICY): string {
-  return stickyToken(exchangeFixture({ headers: ['cookie', cookie] }), policy)
+  return takeToken(exchangeFixture({ headers: ['cookie', cookie] }), policy)
 }
 
 function written(more: {
@@ -32,6 +32,19 @@ test('reads the token of our cookie, and nothing that we never write', () => {
   assert.equal(read(`og=${TOKEN}`, null), '')
   for (const bad of ['', 'og=', 'og=10.0.0.1:80', `og=${TOKEN}0`, `og=${TOKEN.toUpperCase()}`, `x=${TOKEN}`])
     assert.equal(read(bad), '', bad)
+})
+
+test('takes our cookie, and ours alone, out of what goes upstream', () => {
+  const goes = (...cookies: string[]): HeaderList => {
+    const exchange = exchangeFixture()
+    exchange.upstreamHeaders = ['accept', '*/*', ...cookies.flatMap(cookie => ['cookie', cookie])]
+    takeToken(exchange, POLICY)
+    return exchange.upstreamHeaders.slice(2)
+  }
+  assert.deepEqual(goes(`a=1; og=${TOKEN}; b=2`), ['cookie', 'a=1; b=2'])
+  assert.deepEqual(goes(`og=${TOKEN}`), [])
+  assert.deepEqual(goes('a=1', `og=x;og=y`, 'b=2;  c=3'), ['cookie', 'a=1', 'cookie', 'b=2;  c=3'])
+  assert.deepEqual(goes('xog=1; og; a=og=2; OG=3'), ['cookie', 'xog=1; og; a=og=2; OG=3'])
 })
 
 test('sets the cookie where the client has none or another, and leaves it where it is right', () => {

@@ -1,4 +1,4 @@
-import { cookieValue } from '../exchange/cookies.ts'
+import { cookieValue, removeCookie } from '../exchange/cookies.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { headerValue, type HeaderList } from '../exchange/headers.ts'
 import type { AffinityPolicy } from '../snapshot/policies.ts'
@@ -6,9 +6,13 @@ import type { AffinityPolicy } from '../snapshot/policies.ts'
 /** What `Endpoint.token` looks like. */
 const TOKEN = /^[0-9a-f]{16}$/
 
-/** The token of the endpoint that the request's affinity cookie names; empty where there is no policy or no such cookie. */
-export function stickyToken(exchange: Exchange, policy: AffinityPolicy | null): string {
+/**
+ * The token of the endpoint that the request's affinity cookie names; empty where there is no policy or no such cookie.
+ * The cookie is between the client and us: it is taken out of what goes upstream.
+ */
+export function takeToken(exchange: Exchange, policy: AffinityPolicy | null): string {
   if (policy === null) return ''
+  removeCookie(exchange.upstreamHeaders, policy.cookie)
   const value = cookieValue(exchange.headers, policy.cookie)
   return value !== null && TOKEN.test(value) ? value : ''
 }
@@ -18,7 +22,7 @@ export function stickyToken(exchange: Exchange, policy: AffinityPolicy | null): 
  * response's headers. The cookie is for the whole host, out of reach of scripts, not sent along from other sites, and
  * only sent encrypted where the client came encrypted. A 502, 503 or 504 binds nobody to who gave it.
  *
- * @param sticky what `stickyToken` read
+ * @param sticky what `takeToken` read
  * @param token of the endpoint that answered
  */
 export function bindClient(

@@ -258,7 +258,8 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     if (this.#phase !== 'answered') return
     this.#phase = 'over'
     this.endpoint.inFlight--
-    if (this.#sent) new Discard(body, this.#parts).start()
+    // A try that follows needs a connection, and where all that may be open are busy this one makes room.
+    if (this.#sent && !this.#upstream.connectionsTaken) new Discard(body, this.#parts).start()
     else this.#connection?.abort(this)
   }
 

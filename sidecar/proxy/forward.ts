@@ -10,7 +10,7 @@ import type { RetryCounts } from '../telemetry/recorder.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
 import type { UpstreamWaiter } from '../upstream/load.ts'
 import type { PickAsk } from '../upstream/picker.ts'
-import { stickyToken } from './affinity.ts'
+import { takeToken } from './affinity.ts'
 import { fail } from './answer.ts'
 import type { Attempt } from './attempt.ts'
 import { ExchangeClock } from './exchange-clock.ts'
@@ -54,7 +54,7 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
     this.#body = body
     this.#place = new Place(action, exchange)
     this.#clock = new ExchangeClock(this, parts, route.policies.timeout)
-    this.sticky = stickyToken(exchange, route.policies.affinity)
+    this.sticky = takeToken(exchange, route.policies.affinity)
   }
 
   start(): void {
@@ -244,8 +244,9 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
   #mayFallBack(failed: ProxyError | number): boolean {
     const { fallback } = this.#route.policies
     const { tunnel, fallbackFor } = this.#exchange
-    if (fallback === null || tunnel !== null || fallbackFor !== '' || this.#phase === 'responding')
-      return false
+    // Of a split the side that failed may be the fallback of the others.
+    const same = this.#route.fallback?.upstream === this.#place.upstream
+    if (same || tunnel !== null || fallbackFor !== '' || this.#phase === 'responding') return false
     return mayFallBack(fallback, failed, this)
   }
 

@@ -1,4 +1,5 @@
 import { type BodySource, NO_BODY } from '../exchange/body.ts'
+import { removeCookie } from '../exchange/cookies.ts'
 import { Exchange, type Responder } from '../exchange/exchange.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
@@ -56,6 +57,8 @@ class MirroredRequest implements Responder {
     this.#parts = parts
     // Now: the request's own way upstream adds to its headers.
     this.#headers = [...original.upstreamHeaders, MIRRORED, 'true']
+    const { affinity } = route.policies
+    if (affinity !== null) removeCookie(this.#headers, affinity.cookie)
   }
 
   send(body: BodySource): void {

@@ -81,7 +81,9 @@ export class Place {
 
   /** Asks for an endpoint, and the budget for an attempt at it beside the first. */
   hedge(policy: RetryPolicy, ask: PickAsk): Endpoint | null {
-    if (this.upstream.endpoints.length < 2 || !this.#take(policy)) return null
+    // It needs a connection of its own, for which the request's place does not stand.
+    if (this.upstream.endpoints.length < 2 || this.upstream.connectionsTaken) return null
+    if (!this.#take(policy)) return null
     this.#hedging = true
     const endpoint = this.upstream.pick(ask)
     if (!(endpoint instanceof ProxyError)) return endpoint

@@ -79,6 +79,13 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
     return this.#adaptive === null ? most : Math.min(most, this.#adaptive.value.limit)
   }
 
+  /** Whether no connection may be opened beside those that work: `limits.connections`. */
+  get connectionsTaken(): boolean {
+    const { connections } = this.spec.limits
+    if (connections === null) return false
+    return this.members.reduce((sum, { endpoint: { pool } }) => sum + pool.size - pool.idle, 0) >= connections
+  }
+
   /** The endpoints that are known now. */
   get endpoints(): readonly Endpoint[] {
     return this.members.map(member => member.endpoint)

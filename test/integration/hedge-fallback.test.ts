@@ -85,6 +85,74 @@ test('hedge: never a POST, never with one endpoint, never without room in the bu
   for (const one of await Promise.all(asked)) assert.equal(one.status, 200)
 })
 
+test('hedge: none where it would need a connection more than the upstream may have', async t => {
+  for (const [connections, attempts] of [
+    [2, 2],
+    [3, 3],
+  ] as const) {
+    const clock = new SteppedClock()
+    const [a, b] = [await held(), await held()]
+    const upstream = `${ROUND}\nlimits: { connections: ${connections} }`
+    const proxy = await withServices(
+      t,
+      { app: [a.service, b.service] },
+      { route: HEDGE, upstream },
+      { clock },
+    )
+    const came = (): number => a.service.came.length + b.service.came.length
+    const asked = [ask(proxy), ask(proxy)]
+    await proxy.until('both', () => came() === 2)
+    await proxy.step(100, 10)
+    await turns(40)
+    assert.equal(came(), attempts)
+    a.release(200)
+    b.release(200)
+    for (const one of await Promise.all(asked)) assert.equal(one.status, 200)
+  }
+})
+
+test('connections: a response that is tried again is not read to its end where the retry needs its place', async t => {
+  const [bad, good] = [await CountingService.listen(() => 503), await CountingService.listen()]
+  const proxy = await withServices(
+    t,
+    { app: [bad, good] },
+    {
+      route: 'retry: { count: 1, backoff: { from: 1ms, to: 1ms } }',
+      upstream: `${ROUND}\nlimits: { connections: 1 }`,
+    },
+  )
+  for (let i = 0; i < 4; i++) assert.equal((await ask(proxy)).status, 200)
+  const [app] = proxy.service.holder.current.snapshot.upstreams.values()
+  assert.equal(
+    app?.endpoints.reduce((sum, { pool }) => sum + pool.size, 0),
+    1,
+  )
+})
+
+test('fallback: the side of a split that has failed is not asked again', async t => {
+  const [app, spare] = [await CountingService.listen(() => 503), await CountingService.listen(() => 503)]
+  const proxy = await withServices(t, { app: [app], spare: [spare] })
+  const port = (service: CountingService): string => `{ endpoints: ["127.0.0.1:${service.port}"] }`
+  await proxy.apply(`version: 1
+service: test
+listeners:
+  - name: in
+    role: edge
+    address: 127.0.0.1:0
+    retry: off
+    fallback: spare
+    split: { by: { header: x-user }, pin: { header: x-side }, to: { app: 1, spare: 1 } }
+upstreams: { app: ${port(app)}, spare: ${port(spare)} }
+telemetry: { accessLog: on }
+`)
+  const on = (side: string): Promise<WireResponse> =>
+    proxy.ask(`GET /x HTTP/1.1\r\nhost: a\r\nx-side: ${side}\r\n\r\n`)
+  assert.equal((await on('spare')).status, 503)
+  assert.deepEqual([app.came.length, spare.came.length], [0, 1])
+  assert.equal((await on('app')).status, 503)
+  assert.deepEqual([app.came.length, spare.came.length], [1, 2])
+})
+
 test('fallback: another upstream answers for one that cannot be reached, whatever the method', async t => {
   const [gone, backup] = [await CountingService.listen(), await CountingService.listen()]
   const proxy = await withServices(
