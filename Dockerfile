@@ -9,7 +9,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 # .dockerignore lets in only what is built from.
 COPY . .
-RUN npm run build \
+RUN npm run build && rm bin/build.js \
  && npm prune --omit=dev --omit=optional \
  && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \) -delete
 RUN mkdir -p /image/opt/outrigger /image/usr/local/bin \
