@@ -27,13 +27,16 @@ export class Leg implements ChannelOwner, BodyReaderOwner, BodyWriterOwner {
   readonly #owner: LegOwner
   #closed = false
 
-  /** Takes the channel over. */
-  constructor(channel: Channel, owner: LegOwner) {
+  /**
+   * Takes the channel over.
+   * @param early what came from its peer before
+   */
+  constructor(channel: Channel, owner: LegOwner, early: Buffer = NOTHING) {
     this.#channel = channel
     this.#owner = owner
     this.reader = new BodyReader(channel, 'response', this)
     this.#writer = new BodyWriter(channel, this)
-    this.reader.begin('close', NOTHING, 0, 0)
+    this.reader.begin('close', early, 0, early.length)
     channel.owner = this
   }
 

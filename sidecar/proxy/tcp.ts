@@ -51,6 +51,8 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
   #counters: TcpCounters
   #timeout: TimeoutPolicy | null = null
   #dial: TcpDial | null = null
+  /** What TLS brought with the handshake, which a pause does not stop. */
+  #early: Buffer = Buffer.alloc(0)
   #near: Leg | null = null
   #far: Leg | null = null
   #counted = { in: 0, out: 0 }
@@ -87,6 +89,8 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
     this.#generation = parts.holder.take(host.entry)
     parts.active++
     channel.owner = this
+    // It is read when there is somebody to read it.
+    channel.pause()
   }
 
   /** Never: whoever speaks here may be between two words at any time. */
@@ -155,13 +159,14 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
     this.#counters.active++
     this.#giveGeneration()
     const far = new Leg(channel, this)
-    const near = new Leg(this.#channel, this)
+    const near = new Leg(this.#channel, this, this.#early)
+    this.#early = Buffer.alloc(0)
     this.#far = far
     this.#near = near
     this.#watch()
+    // The client is read from here on.
     far.pump(near.reader)
     near.pump(far.reader)
-    this.#channel.start()
   }
 
   onNotDialled(error: ProxyError): void {
@@ -197,7 +202,10 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
 
   // --- the client, while it waits ----------------------------------------------------------------------------
 
-  onBytes(): void {}
+  onBytes(buffer: Buffer, length: number): void {
+    this.#early = Buffer.concat([this.#early, buffer.subarray(0, length)])
+  }
+
   onEnd(): void {}
   onDrain(): void {}
 

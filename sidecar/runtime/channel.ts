@@ -83,7 +83,13 @@ export class Channel {
     }
     if (secure !== null) {
       const socket = secure.open(at, protocol, onread, preface)
-      channel = new Channel(socket, buffers)
+      const encrypted = new Channel(socket, buffers)
+      channel = encrypted
+      // Over a connection that stands already Node reads into no memory of ours.
+      if (preface !== null)
+        socket.on('data', (bytes: Buffer) => {
+          if (!encrypted.onRead(bytes.length, bytes)) socket.pause()
+        })
       socket.on('secureConnect', connected)
       return channel
     }
