@@ -293,7 +293,8 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
     const panicked = this.#eligible.panic
     this.#eligible = eligibility(this.members, this.spec.loadBalance, now)
     this.#probing = this.members.filter(
-      ({ condition }) => condition === 'probing' || condition === 'half-open',
+      // One of weight 0 takes nobody new, a probe neither.
+      ({ condition, spec }) => spec.weight > 0 && (condition === 'probing' || condition === 'half-open'),
     )
     this.#picker = groupPicker(this.#eligible.groups, this.#balancer.value, this.#live.random)
     if (this.#eligible.panic !== panicked) this.#tellPanic()

@@ -112,7 +112,9 @@ test('hedge: none where it would need a connection more than the upstream may ha
 })
 
 test('connections: a response that is tried again is not read to its end where the retry needs its place', async t => {
-  const [bad, good] = [await CountingService.listen(() => 503), await CountingService.listen()]
+  // Its body does not end.
+  const bad = await CountingService.listen(() => ({ status: 503, headers: { 'content-length': '9' } }))
+  const good = await CountingService.listen()
   const proxy = await withServices(
     t,
     { app: [bad, good] },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type http from 'node:http'
 import { after, before, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { HttpUpstream } from '../harness/http-upstream.ts'
 import { InProcess } from '../harness/in-process.ts'
 import type { WireResponse } from '../harness/strict-http.ts'
@@ -158,6 +159,34 @@ test('affinity: a cookie keeps a client at its endpoint while that is there, and
     assert.notEqual(moved.body.toString(), 'c')
     assert.equal(cookies.get(moved.body.toString()), cookieOf(moved))
     assert.equal(await who(outrigger, cookies.get('b') ?? ''), 'b')
+  })
+})
+
+test('weight 0: those who are bound to an endpoint stay, and nobody new comes, not even a probe', async () => {
+  const weighted = (weight: number): string =>
+    config(
+      'upstream: app, retry: off, affinity: { cookie: og }',
+      `app: { endpoints: [${address(0)}, { address: ${address(2)}, weight: ${weight} }], outlierDetection: { ejection: 1ms, maxEjection: 1ms } }`,
+    )
+  await running(weighted(1), async outrigger => {
+    let cookie = ''
+    while (cookie === '') {
+      const response = await ask(outrigger)
+      if (response.body.toString() === 'c') cookie = response.headers['set-cookie']?.split(';')[0] ?? ''
+    }
+    await outrigger.apply(weighted(0))
+    for (let i = 0; i < 10; i++) assert.equal(await who(outrigger), 'a')
+    for (let i = 0; i < 5; i++) assert.equal(await who(outrigger, `cookie: ${cookie}`), 'c')
+    failing = true
+    asked.clear()
+    try {
+      for (let i = 0; i < 5; i++) await ask(outrigger, `cookie: ${cookie}`)
+      await pause(300)
+      for (let i = 0; i < 10; i++) assert.equal(await who(outrigger), 'a')
+    } finally {
+      failing = false
+    }
+    assert.equal(asked.get('c'), 5)
   })
 })
 

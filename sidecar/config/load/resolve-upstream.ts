@@ -49,6 +49,9 @@ export function resolveUpstream(
       priority,
     })
   }
+  if (resolution.secrets && endpoints.length > 0 && endpoints.every(({ weight }) => weight === 0)) {
+    resolution.fault([...path, 'endpoints'], 'an upstream needs at least one endpoint with a weight above 0')
+  }
   if (url !== undefined)
     endpoints.push({
       address: { kind: 'tcp', host: url.host, port: url.port },

@@ -58,7 +58,11 @@ const endpoint = shorter(
   value => (typeof value === 'object' && value !== null && !('text' in value) ? value : { address: value }),
   section('an endpoint', {
     address: required(endpointAddress, '`host:port` or `unix:/path`'),
-    weight: option(integer(1, 65_535), 'its share beside the others', 1),
+    weight: option(
+      integer(0, 65_535),
+      'its share beside the others; 0: only clients that affinity binds to it',
+      1,
+    ),
     zone: option(zone, 'where it is'),
     priority: option(
       integer(0, 100),
