@@ -4,6 +4,7 @@ import type {
   RetryPolicy,
   RoutePolicies,
   TimeoutPolicy,
+  UpgradePolicy,
 } from '../snapshot/policies.ts'
 import { isSecretField, REDACTED } from '../telemetry/redaction.ts'
 import { bytesText, durationText } from './quantity-text.ts'
@@ -14,7 +15,7 @@ const TEXTS: Texts = {
   timeout: timeoutText,
   retry: retryText,
   requestSize: bytesText,
-  upgrade: ({ protocols }) => (protocols.length === 0 ? 'off' : protocols.join(', ')),
+  upgrade: upgradeText,
   mirror: ({ upstream, percent }) => `${percent}% to ${upstream}`,
   fault: faultText,
   affinity: ({ cookie, maxAge }) =>
@@ -29,6 +30,18 @@ export function policyText(policies: RoutePolicies, name: string): string | null
   const text = TEXTS[name as keyof Texts] as ((policy: unknown) => string) | undefined
   const policy = policies[name as keyof RoutePolicies]
   return text === undefined || policy === null ? null : text(policy)
+}
+
+function upgradeText({ protocols, websocket }: UpgradePolicy): string {
+  if (protocols.length === 0) return 'off'
+  const parts = [protocols.join(', ')]
+  if (protocols.includes('websocket')) {
+    const { origins, ping, max } = websocket
+    if (origins !== null) parts.push(`from ${['the own host', ...origins].join(', ')}`)
+    if (ping !== null) parts.push(`ping ${durationText(ping)}`)
+    if (max !== null) parts.push(`at most ${durationText(max)}`)
+  }
+  return parts.join('; ')
 }
 
 function timeoutText(policy: TimeoutPolicy): string {

@@ -88,3 +88,32 @@ test('the service hears when nobody listens any more', async () => {
   client.reset()
   await closed
 })
+
+test('fifty events, each when it was sent', async () => {
+  const client = await listen('/prompt')
+  await client.readUntil('data: hello /prompt\n\n')
+  const waits: number[] = []
+  for (let i = 0; i < 50; i++) {
+    const sent = performance.now()
+    streams.at(-1)?.write(`data: ${i}\n\n`)
+    await client.readUntil(`data: ${i}\n\n`)
+    waits.push(performance.now() - sent)
+  }
+  const median = waits.toSorted((a, b) => a - b)[25] ?? Infinity
+  assert.ok(median < 20, `${median} ms`)
+  client.destroy()
+})
+
+test('a client of HTTP/1.0 has its events as they come, and the end of the connection behind the last', async () => {
+  const client = await RawClient.connect(outrigger.port('in'))
+  client.send('GET /old HTTP/1.0\r\nhost: a\r\n\r\n')
+  const head = await client.readUntil('\r\n\r\n')
+  assert.doesNotMatch(head, /transfer-encoding/i)
+  assert.match(head, /connection: close/i)
+  await client.readUntil('data: hello /old\n\n')
+  streams.at(-1)?.write('data: more\n\n')
+  await client.readUntil('data: more\n\n')
+  streams.at(-1)?.end()
+  await client.readToEnd()
+  client.destroy()
+})
