@@ -18,8 +18,10 @@ export function tcpPolicies({ timeout, retry }: WrittenPolicies): WrittenPolicie
   return { timeout, retry }
 }
 
-/** A route of a TCP listener, without what the check below has reported. */
-export function tcpRoute({ name, match, upstream, timeout, retry }: WrittenRoute): WrittenRoute {
+/** A route of a TCP listener, without what the check below has reported; null where that is its action. */
+export function tcpRoute(route: WrittenRoute): WrittenRoute | null {
+  const { name, match, upstream, timeout, retry } = route
+  if (upstream === undefined && ACTION_KEYS.some(key => route[key] !== undefined)) return null
   return { name, match: { sni: match?.sni, priority: match?.priority }, upstream, timeout, retry }
 }
 

@@ -42,13 +42,11 @@ export function resolveListener(
   const add = (route: ResolvedRoute | null) => route !== null && routes.push(route)
   switch (form(written, path, resolution)) {
     case 'routes':
-      for (const [index, route] of (written.routes ?? []).entries())
-        add(
-          resolveRoute(tcp ? tcpRoute(route) : route, [...path, 'routes', index], {
-            ...shared,
-            levels: inherited,
-          }),
-        )
+      for (const [index, route] of (written.routes ?? []).entries()) {
+        const kept = tcp ? tcpRoute(route) : route
+        if (kept !== null)
+          add(resolveRoute(kept, [...path, 'routes', index], { ...shared, levels: inherited }))
+      }
       break
     case 'upstreams':
       for (const [index, upstream] of (written.upstreams ?? []).entries()) {
