@@ -15,6 +15,7 @@ const TEXTS: Texts = {
   timeout: timeoutText,
   retry: retryText,
   requestSize: bytesText,
+  authorize: authorizeText,
   upgrade: upgradeText,
   mirror: ({ upstream, percent }) => `${percent}% to ${upstream}`,
   fault: faultText,
@@ -69,6 +70,26 @@ function retryText({ count, statuses, methods, backoff, budget, replay, hedge }:
   ]
   if (hedge !== null) parts.push(`a second try beside the first after ${durationText(hedge.after)}`)
   return parts.join('; ')
+}
+
+function authorizeText({ enforced, reported }: NonNullable<RoutePolicies['authorize']>): string {
+  const parts: string[] = []
+  if (enforced !== null) parts.push(conditionsText(enforced))
+  if (reported !== null) parts.push(`only reported: ${conditionsText(reported)}`)
+  return parts.join('; ')
+}
+
+type Conditions = NonNullable<NonNullable<RoutePolicies['authorize']>['enforced']>
+
+function conditionsText({ peers, groups, scopes }: Conditions): string {
+  const parts: string[] = []
+  const add = (what: string, names: readonly string[] | null): void => {
+    if (names !== null) parts.push(names.length === 0 ? 'nobody' : `${what} ${names.join(', ')}`)
+  }
+  add('from', peers)
+  add('in one of', groups)
+  add('with all of', scopes)
+  return parts.length === 0 ? 'nobody' : parts.join('; ')
 }
 
 function faultText({ percent, delay, respond, header }: FaultPolicy): string {

@@ -13,6 +13,7 @@ export const REASONS = {
   credentials_missing: { status: 401, side: 'downstream', title: 'The request needs credentials' },
   credentials_invalid: { status: 401, side: 'downstream', title: 'The credentials are not accepted' },
   token_expired: { status: 401, side: 'downstream', title: 'The token has expired' },
+  forbidden: { status: 403, side: 'downstream', title: 'Who is calling may not call this' },
   cors_refused: { status: 403, side: 'downstream', title: 'The origin may not use this resource' },
   tunnel_refused: { status: 403, side: 'downstream', title: 'No tunnel goes to that address' },
   origin_refused: { status: 403, side: 'downstream', title: 'The origin may not open a WebSocket here' },

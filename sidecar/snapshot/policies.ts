@@ -1,4 +1,5 @@
 import type { AuthenticatePolicy } from '../filters/authenticate/schema.ts'
+import type { AuthorizePolicy } from '../filters/authorize/schema.ts'
 import type { CorsPolicy } from '../filters/cors/schema.ts'
 import type { HeadersPolicy } from '../filters/headers/schema.ts'
 import type { KeySource } from '../exchange/request-key.ts'
@@ -36,6 +37,8 @@ export interface RoutePolicies {
   readonly cors: CorsPolicy | null
   /** Null: everybody may call, as nobody's. */
   readonly authenticate: AuthenticatePolicy | null
+  /** Null: whoever may call may call this. */
+  readonly authorize: AuthorizePolicy | null
   readonly upgrade: UpgradePolicy
   readonly mirror: MirrorPolicy | null
   readonly fault: FaultPolicy | null

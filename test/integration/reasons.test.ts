@@ -113,6 +113,7 @@ const CASES: Readonly<Record<Reason, Producer | { readonly never: string }>> = {
     // Nobody listens there.
     keys: 'jwks: { url: "http://127.0.0.1:1/" }',
   }),
+  forbidden: by(GET, { route: 'authorize: { groups: support }' }),
   cors_refused: by(
     'OPTIONS /x HTTP/1.1\r\nhost: a\r\norigin: http://evil.example\r\naccess-control-request-method: PUT\r\n\r\n',
     { route: 'cors: { origins: ["https://shop.example"] }' },

@@ -1,5 +1,6 @@
 import type { Identity } from '../../filters/authenticate/identity.ts'
 import { authenticateFilter } from '../../filters/authenticate/filter.ts'
+import { authorizeFilter } from '../../filters/authorize/filter.ts'
 import { corsFilter } from '../../filters/cors/filter.ts'
 import type { Filter, FilterLive } from '../../filters/filter.ts'
 import { headersFilter } from '../../filters/headers/filter.ts'
@@ -22,10 +23,11 @@ export function compileFilters(
   { live, identity }: FilterSurroundings,
 ): Filter[] {
   const filters: Filter[] = []
-  const { cors, authenticate, headers, hsts } = policies
+  const { cors, authenticate, authorize, headers, hsts } = policies
   if (cors !== null) filters.push(corsFilter.create(cors, route, live))
   if (authenticate !== null)
     filters.push(authenticateFilter.create({ policy: authenticate, identity }, route, live))
+  if (authorize !== null) filters.push(authorizeFilter.create(authorize, route, live))
   if (headers !== null) filters.push(headersFilter.create(headers, route, live))
   if (hsts !== null) filters.push(hstsFilter(hsts))
   return filters

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { authenticate } from './authentication-schema.ts'
+import { authorize } from './authorize-schema.ts'
 import { canonicalPath } from '../../routing/canonical-request.ts'
 import { editableField, fieldName, method } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
@@ -186,7 +187,6 @@ const upgrade = shorter(
 
 /** Policies that later versions act on. */
 export const LATER_POLICIES = [
-  'authorize',
   'rateLimit',
   'validate',
   'transcode',
@@ -209,6 +209,10 @@ export const policyShape = {
   headers: option(headers, 'what is changed in the headers, on the way up and on the way back'),
   cors: option(cors, 'who may call from a browser'),
   authenticate: option(authenticate, 'who may call; `off`: everybody'),
+  authorize: option(
+    authorize,
+    'what has to hold of who calls: all that is given, here and at the levels above',
+  ),
   upgrade: option(upgrade, 'protocols that a request may upgrade to; `on` is WebSocket', 'on'),
   mirror: option(mirror, 'a copy of some requests for another upstream, whose answers are dropped'),
   fault: option(fault, 'trouble made on purpose, before the action'),

@@ -34,7 +34,7 @@ export function resolveListener(
   if (tcp) checkTcpListener(written, path, resolution)
   else checkHttpListener(written, path, resolution)
   const policies = tcp ? tcpPolicies(written) : written
-  const own: PolicyLevel = { policies, path, label: 'listener' }
+  const own: PolicyLevel = { policies, path, label: 'listener', name }
   const inherited = [tcp ? { ...defaults, policies: tcpPolicies(defaults.policies) } : defaults, own]
   const tls = resolveListenerTls(written.tls, [...path, 'tls'], resolution)
   const shared = { role, upstreams: names, identity, resolution, hsts: tls?.hsts ?? null }
@@ -138,7 +138,7 @@ function checkOutbound(
 }
 
 /** Policies that a listener for the app's own calls does not inherit unsaid. */
-const GUARDS = ['authenticate'] as const
+const GUARDS = ['authenticate', 'authorize'] as const
 
 /** Which of the alternatives a listener takes. */
 function form(

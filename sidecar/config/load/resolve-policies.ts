@@ -3,6 +3,7 @@ import type { CorsPolicy } from '../../filters/cors/schema.ts'
 import type { HeaderEdits, HeadersPolicy } from '../../filters/headers/schema.ts'
 import type { Role, RoutePolicies, UpgradePolicy } from '../../snapshot/policies.ts'
 import { resolveAuthenticate } from './resolve-authenticate.ts'
+import { resolveAuthorize } from './resolve-authorize.ts'
 import { isConfigMap } from './merge.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
 import { resolveRetry, resolveTimeout } from './resolve-retry.ts'
@@ -14,6 +15,8 @@ export interface PolicyLevel {
   readonly policies: WrittenPolicies
   readonly path: ConfigPath
   readonly label: string
+  /** What its name is, where it has one: of the listener, of the route. */
+  readonly name?: string
 }
 
 export const POLICY_NAMES = [
@@ -24,6 +27,7 @@ export const POLICY_NAMES = [
   'headers',
   'cors',
   'authenticate',
+  'authorize',
   'upgrade',
   'mirror',
   'fault',
@@ -74,6 +78,7 @@ export function resolvePolicies(
       headers: resolveHeaders(merged.headers),
       cors,
       authenticate: resolveAuthenticate(merged.authenticate, innermost('authenticate'), identity, resolution),
+      authorize: resolveAuthorize(levels, resolution),
       upgrade: resolveUpgrade(merged.upgrade),
       mirror: resolveMirror(merged.mirror),
       fault: resolveFault(merged.fault, innermost('fault'), resolution),

@@ -32,7 +32,7 @@ export function resolveRoute(
   const { resolution, role } = surroundings
   const action = resolveAction(written, path, surroundings)
   const match = resolveMatch(written.match)
-  const own: PolicyLevel = { policies: written, path, label: 'route' }
+  const own: PolicyLevel = { policies: written, path, label: 'route', name: written.name }
   const levels = [...surroundings.levels, own]
   const { policies: merged, from } = resolvePolicies(levels, role, surroundings.identity, resolution)
   checkLevel(own, surroundings.upstreams, resolution)

@@ -7,6 +7,7 @@ const EXPANSIONS: Readonly<Record<string, (value: unknown) => unknown>> = {
   retry: expandRetry,
   upgrade: expandUpgrade,
   accessLog: expandAccessLog,
+  authorize: expandAuthorize,
   mirror: expandUpstream,
   affinity: expandAffinity,
   fallback: expandUpstream,
@@ -77,6 +78,13 @@ export function expandUpstream(value: unknown): unknown {
   const plain = given(value)
   if (plain === false || plain === 'off') return false
   return typeof plain === 'string' ? { upstream: value } : value
+}
+
+/** Text is an expression. */
+export function expandAuthorize(value: unknown): unknown {
+  const plain = given(value)
+  if (plain === false || plain === 'off') return false
+  return typeof plain === 'string' ? { when: value } : value
 }
 
 /** `on` is a cookie of the browser's session. */

@@ -5,16 +5,17 @@ import { compileRule, type Rule, type Unmet } from './rule.ts'
 import type { AuthorizePolicy } from './schema.ts'
 
 const METRIC = 'outrigger_authorization_decisions_total'
-const HELP = 'Decisions of `authorize`. `would_deny` is a rule that only reports.'
+const HELP = 'Decisions of `authorize`; `would_deny` is what a rule that only reports would refuse.'
 
-/** What one route's rule decided, and where it is said. */
+/** Where the decisions of one route's rule are said. */
 interface Report {
   readonly allowed: Counter
   readonly denied: Counter
+  readonly wouldDeny: Counter
   warn(exchange: Exchange, unmet: Unmet): void
 }
 
-/** What may be called by whom: a request that the rule does not let pass is refused with 403. */
+/** What may be called by whom: a request that does not meet the rule is refused with 403. */
 export const authorizeFilter: FilterKind<AuthorizePolicy> = {
   name: 'authorize',
   create: (policy, route, live) => new AuthorizeFilter(policy, route.name, live),
@@ -22,47 +23,45 @@ export const authorizeFilter: FilterKind<AuthorizePolicy> = {
 
 class AuthorizeFilter implements Filter {
   readonly name = 'authorize'
-  readonly #rule: Rule
-  readonly #dryRun: boolean
+  readonly #enforced: Rule | null
+  readonly #reported: Rule | null
   readonly #report: Report
 
-  constructor(policy: AuthorizePolicy, route: string, live: FilterLive) {
-    this.#rule = compileRule(policy)
-    this.#dryRun = policy.dryRun
-    const { rule, dryRun } = policy
-    // One route, one pair of counters; `warn` is the process's own.
+  constructor({ enforced, reported, rule }: AuthorizePolicy, route: string, live: FilterLive) {
+    this.#enforced = enforced === null ? null : compileRule(enforced)
+    this.#reported = reported === null ? null : compileRule(reported)
     this.#report = live.use(
-      ['authorize', route, rule, String(dryRun)],
-      parts => report(parts, { route, rule, dryRun }),
+      ['authorize', route, rule],
+      parts => openReport(parts, route, rule),
       () => {},
     )
   }
 
   onRequest(exchange: Exchange): Verdict {
-    const unmet = this.#rule(exchange)
     const report = this.#report
-    if (unmet === null) {
+    const unmet = this.#enforced === null ? null : this.#enforced(exchange)
+    if (unmet !== null) {
+      report.denied.value++
+      // Which condition it was is for the log: whoever is refused need not learn what would do.
+      return new ProxyError('forbidden', '', { cause: `authorize: ${unmet}` })
+    }
+    const reported = this.#reported === null ? null : this.#reported(exchange)
+    if (reported === null) {
       report.allowed.value++
       return undefined
     }
-    report.denied.value++
-    if (this.#dryRun) {
-      report.warn(exchange, unmet)
-      return undefined
-    }
-    // Which condition it was is for the log: whoever is refused need not learn what would do.
-    return new ProxyError('forbidden', '', { cause: `authorize: ${unmet}` })
+    report.wouldDeny.value++
+    report.warn(exchange, reported)
+    return undefined
   }
 }
 
-function report(
-  parts: FilterParts,
-  { route, rule, dryRun }: { readonly route: string; readonly rule: string; readonly dryRun: boolean },
-): Report {
+function openReport(parts: FilterParts, route: string, rule: string): Report {
   const counter = (decision: string): Counter => parts.counter(METRIC, HELP, { route, decision })
   return {
     allowed: counter('allow'),
-    denied: counter(dryRun ? 'would_deny' : 'deny'),
+    denied: counter('deny'),
+    wouldDeny: counter('would_deny'),
     warn: (exchange, unmet) =>
       parts.warn('authorize would refuse a request', {
         route,

@@ -1,8 +1,8 @@
 import type { Exchange } from '../../exchange/exchange.ts'
 import { isOneOf } from '../../exchange/peer-identity.ts'
-import type { AuthorizePolicy } from './schema.ts'
+import type { AuthorizeConditions } from './schema.ts'
 
-/** The condition that a request does not meet; null: it may go on. */
+/** The condition that a request does not meet; null: it meets all. */
 export type Rule = (exchange: Exchange) => Unmet | null
 
 /** The key of a condition in the policy; `empty`: there is none at all, which nobody meets. */
@@ -10,8 +10,8 @@ export type Unmet = 'peers' | 'groups' | 'scopes' | 'empty'
 
 type Condition = readonly [name: Unmet, holds: (exchange: Exchange) => boolean]
 
-/** Compiles a policy: every condition has to hold, and none at all never does. */
-export function compileRule({ peers, groups, scopes }: AuthorizePolicy): Rule {
+/** Compiles conditions: every one has to hold, and none at all never does. */
+export function compileRule({ peers, groups, scopes }: AuthorizeConditions): Rule {
   const conditions: Condition[] = []
   if (peers !== null) conditions.push(['peers', fromPeers(new Set(peers))])
   if (groups !== null) conditions.push(['groups', inGroups(new Set(groups))])
@@ -31,7 +31,7 @@ function inGroups(names: ReadonlySet<string>): Condition[1] {
   return ({ caller }) => caller !== null && caller.groups.some(group => names.has(group))
 }
 
-/** None at all are asked of nobody: an empty list is a rule that nothing meets. */
+/** An empty list is a rule that nothing meets, not one that everything does. */
 function withScopes(scopes: readonly string[]): Condition[1] {
   return ({ caller }) =>
     caller !== null && scopes.length > 0 && scopes.every(scope => caller.scopes.includes(scope))

@@ -1,13 +1,19 @@
-/** What has to hold of who is calling. All that is given must hold; null: not asked. Without anything nobody may call. */
+/** What has to hold of who is calling, in a route. */
 export interface AuthorizePolicy {
+  /** Refuses whoever does not meet it; null: nothing is enforced. */
+  readonly enforced: AuthorizeConditions | null
+  /** Only reports what it would refuse (`dryRun`); null: nothing is tried out. */
+  readonly reported: AuthorizeConditions | null
+  /** The levels that say it, such as `listener.api + route.orders`. */
+  readonly rule: string
+}
+
+/** All that is given must hold; null: not asked. Where nothing is asked nobody meets it. */
+export interface AuthorizeConditions {
   /** Exact SPIFFE IDs and DNS names (lower case): the certificate of the connection says one of them. */
   readonly peers: readonly string[] | null
   /** The caller is in one of these. */
   readonly groups: readonly string[] | null
   /** The credential has all of these. */
   readonly scopes: readonly string[] | null
-  /** Only reports what it would refuse. */
-  readonly dryRun: boolean
-  /** The levels that say it, such as `listener.api + route.orders`. */
-  readonly rule: string
 }

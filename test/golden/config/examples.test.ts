@@ -19,7 +19,7 @@ const LATER: Readonly<Record<string, readonly string[]>> = {
   'sidecar.yaml': [
     'listeners.0.rateLimit',
     'listeners.0.routes.0.rateLimit',
-    'listeners.0.routes.1.authorize',
+    'listeners.0.routes.1.authorize.when',
   ],
   'edge.yaml': ['defaults.rateLimit'],
 }
