@@ -1,4 +1,5 @@
 import http from 'node:http'
+import https from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
 import { BODY } from './origin.ts'
 
@@ -17,14 +18,21 @@ const EVERY_MS = 10
  */
 export class Checker {
   readonly #port: number
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  readonly #agent: http.Agent
+  readonly #get: typeof http.get
   readonly #done: Promise<void>
   #compared = 0
   #wrong = 0
   #stopped = false
 
-  constructor(port: number) {
+  constructor(port: number, encrypted = false) {
     this.#port = port
+    const settings = { keepAlive: true, maxSockets: 1 }
+    // Who answers is not what is checked here.
+    this.#agent = encrypted
+      ? new https.Agent({ ...settings, rejectUnauthorized: false })
+      : new http.Agent(settings)
+    this.#get = encrypted ? https.get : http.get
     this.#done = this.#run()
   }
 
@@ -48,7 +56,7 @@ export class Checker {
 
   #matches(path: string, expected: string): Promise<boolean> {
     return new Promise(resolve => {
-      const request = http.get(
+      const request = this.#get(
         { host: '127.0.0.1', port: this.#port, path, agent: this.#agent },
         response => {
           const parts: Buffer[] = []

@@ -6,6 +6,12 @@ export interface Place {
   readonly origin: number
 }
 
+/** A certificate and its key, as files. */
+export interface PemFiles {
+  readonly cert: string
+  readonly key: string
+}
+
 /** A started proxy. */
 export interface Entry {
   readonly program: Program

@@ -17,14 +17,16 @@ export interface LoadOptions {
   readonly connections?: number
   /** A wrk script. */
   readonly script?: string
+  /** Over TLS; wrk verifies no certificate. */
+  readonly encrypted?: boolean
 }
 
 /** Keeps `connections` (64) requests in flight on as many kept connections for `seconds`, as fast as they are answered. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
-  const { port, seconds, connections = 64, script } = options
+  const { port, seconds, connections = 64, script, encrypted = false } = options
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '5s']
   if (script !== undefined) args.push('-s', script)
-  return readReport(await run('wrk', [...args, `http://127.0.0.1:${port}/`]))
+  return readReport(await run('wrk', [...args, `${encrypted ? 'https' : 'http'}://127.0.0.1:${port}/`]))
 }
 
 /** Reads wrk's report. */

@@ -13,11 +13,12 @@ import { latency } from './rows/latency.ts'
 import { memoryRow } from './rows/memory.ts'
 import { plain } from './rows/plain.ts'
 import { routes } from './rows/routes.ts'
+import { secure } from './rows/secure.ts'
 import { start } from './rows/start.ts'
 import { transfer } from './rows/transfer.ts'
 import { markdown } from './table.ts'
 
-const rows: readonly Row[] = [plain, latency, memoryRow, start, routes, transfer]
+const rows: readonly Row[] = [plain, latency, secure, memoryRow, start, routes, transfer]
 
 const options = read()
 const problem = whyNotHere()

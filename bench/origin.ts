@@ -15,7 +15,7 @@ export interface Origin {
 }
 
 /**
- * Starts the origin in `folder`. `/` and everything below answers BODY, `/echo?n=TEXT` answers TEXT, `/files/` serves
+ * Starts the origin in `folder`. `/` and everything below answers BODY, `/echo?n=TEXT` answers TEXT, `/kib` a KiB, `/files/` serves
  * the files of `folder/files`.
  */
 export async function startOrigin(folder: string): Promise<Origin> {
@@ -33,6 +33,7 @@ http {
     default_type application/json;
     location / { return 200 '${BODY}'; }
     location = /echo { return 200 $arg_n; }
+    location = /kib { return 200 '${'k'.repeat(1024)}'; }
     location /files/ { root ${folder}; sendfile on; }
   }
 }

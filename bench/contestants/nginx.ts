@@ -1,13 +1,16 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { notInstalled, type Contestant } from '../contestant.ts'
+import { notInstalled, type Contestant, type PemFiles } from '../contestant.ts'
 import { programPath } from '../../test/harness/needs.ts'
 import { nginxHttpDefaults, nginxPreamble } from '../origin.ts'
 import { freePort } from '../../test/harness/free-port.ts'
 import { Program, PROXY_CORE } from '../program.ts'
 
 /** nginx as a reverse proxy: the reference. With `accessLog` it writes its usual log through a 64 KiB buffer. */
-export function nginx({ accessLog = false } = {}): Contestant {
+export function nginx({
+  accessLog = false,
+  tls = null,
+}: { accessLog?: boolean; tls?: PemFiles | null } = {}): Contestant {
   const name = accessLog ? 'nginx, access log' : 'nginx'
   return {
     name,
@@ -27,7 +30,8 @@ http {
     keepalive_requests 1000000000;
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} ${tls === null ? '' : 'ssl'} backlog=4096;
+    ${tls === null ? '' : `ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key}; ssl_protocols TLSv1.2 TLSv1.3;`}
     ${log}
     location / {
       proxy_pass http://origin;
