@@ -1,5 +1,6 @@
 import type { Address } from '../exchange/address.ts'
 import type { IdentitySpec } from '../filters/authenticate/schema.ts'
+import type { LimitsConfig } from '../filters/rate-limit/schema.ts'
 import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
 import type { MatchSpec } from '../routing/match-spec.ts'
 import type { ListenerTls } from '../snapshot/listener-tls.ts'
@@ -23,6 +24,8 @@ export interface ResolvedConfig {
   readonly upstreams: Readonly<Record<string, ResolvedUpstream>>
   /** Providers, consumers and plans. */
   readonly identity: IdentitySpec
+  /** Stores, and the limits of plans and consumers. */
+  readonly limits: LimitsConfig
   readonly admin: ResolvedAdmin
   readonly telemetry: ResolvedTelemetry
   /** Null: by role (edge 30 s, sidecar 120 s). */

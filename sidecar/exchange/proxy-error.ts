@@ -24,6 +24,7 @@ export const REASONS = {
   request_too_large: { status: 413, side: 'downstream', title: 'The request body is larger than allowed' },
   uri_too_long: { status: 414, side: 'downstream', title: 'The request target is longer than allowed' },
   expectation_failed: { status: 417, side: 'downstream', title: 'The expectation cannot be met' },
+  rate_limited: { status: 429, side: 'downstream', title: 'A limit of requests is used up' },
   headers_too_large: {
     status: 431,
     side: 'downstream',
@@ -72,6 +73,11 @@ export const REASONS = {
     side: 'internal',
     title: 'Who signs the credentials cannot be asked',
   },
+  rate_limit_unavailable: {
+    status: 503,
+    side: 'internal',
+    title: 'Whether a limit is used up cannot be known',
+  },
   overloaded: { status: 503, side: 'internal', title: 'Outrigger has no room for the request' },
   draining: { status: 503, side: 'internal', title: 'Outrigger is shutting down' },
   upstream_connect_timeout: {
@@ -116,16 +122,24 @@ export class ProxyError {
   readonly repeatable: Repeatable
   /** Extra fields for the answer, e.g. `allow` of a 405. */
   readonly headers: string[] | null
+  /** Extra members of the problem body (RFC 9457 section 3.2). */
+  readonly members: Readonly<Record<string, unknown>> | null
   constructor(
     reason: Reason,
     detail = '',
-    options: { cause?: string; repeatable?: Repeatable; headers?: string[] } = {},
+    options: {
+      cause?: string
+      repeatable?: Repeatable
+      headers?: string[]
+      members?: Readonly<Record<string, unknown>>
+    } = {},
   ) {
     this.reason = reason
     this.detail = detail
     this.cause = options.cause ?? ''
     this.repeatable = options.repeatable ?? 'no'
     this.headers = options.headers ?? null
+    this.members = options.members ?? null
   }
   get status(): number {
     return REASONS[this.reason].status

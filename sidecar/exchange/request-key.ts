@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { claimText } from './caller.ts'
 import { cookieValue } from './cookies.ts'
 import type { Exchange } from './exchange.ts'
@@ -40,6 +41,57 @@ export function compileRequestKey(sources: readonly KeySource[]): RequestKey {
     }
     return null
   }
+}
+
+/** A longer key is counted by its digest, so that a client cannot fill memory with its own text. */
+const LONGEST_KEY = 64
+
+/**
+ * Compiles what a limit counts by: all the words together. Every request has such a key, so that none is counted nowhere:
+ * one that lacks a word is counted by its address there. Values and addresses are kept apart, and so are the parts, so
+ * that no value can be another one's key.
+ *
+ * @param sources header names in lower case
+ */
+export function compileCountingKey(sources: readonly KeySource[]): (exchange: Exchange) => string {
+  const parts = sources.map(countingPart)
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return exchange => bounded(only(exchange))
+  return exchange => {
+    let key = ''
+    for (const part of parts) {
+      const value = part(exchange)
+      key += `${value.length}:${value}`
+    }
+    return bounded(key)
+  }
+}
+
+function countingPart(source: KeySource): (exchange: Exchange) => string {
+  switch (source.kind) {
+    case 'all':
+      return () => ''
+    // A name begins with a letter or a digit.
+    case 'consumer':
+      return exchange => exchange.caller?.name ?? addressPart(exchange)
+    case 'address':
+      return addressPart
+    default: {
+      const key = compileSource(source)
+      return exchange => {
+        const value = key(exchange)
+        return value === null ? addressPart(exchange) : `=${value}`
+      }
+    }
+  }
+}
+
+function addressPart(exchange: Exchange): string {
+  return `@${addressKey(exchange.clientAddress) ?? ''}`
+}
+
+function bounded(key: string): string {
+  return key.length <= LONGEST_KEY ? key : `#${hash('sha256', key, 'base64url')}`
 }
 
 /**

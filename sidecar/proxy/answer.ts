@@ -35,6 +35,7 @@ export function fail(
     ...(error.detail === '' ? {} : { detail: error.detail }),
     ...(exchange.requestId === '' ? {} : { instance: exchange.requestId }),
     reason: error.reason,
+    ...error.members,
   }
   const headers: HeaderList = ['content-type', 'application/problem+json']
   if (status === 503) headers.push('retry-after', RETRY_AFTER)

@@ -2,6 +2,7 @@ import type { AuthenticatePolicy } from '../filters/authenticate/schema.ts'
 import type { AuthorizePolicy } from '../filters/authorize/schema.ts'
 import type { CorsPolicy } from '../filters/cors/schema.ts'
 import type { HeadersPolicy } from '../filters/headers/schema.ts'
+import type { RateLimitPolicy } from '../filters/rate-limit/schema.ts'
 import type { KeySource } from '../exchange/request-key.ts'
 
 /** A listener's role: a set of defaults, nothing more. */
@@ -39,6 +40,8 @@ export interface RoutePolicies {
   readonly authenticate: AuthenticatePolicy | null
   /** Null: whoever may call may call this. */
   readonly authorize: AuthorizePolicy | null
+  /** Null: any number of requests. */
+  readonly rateLimit: RateLimitPolicy | null
   readonly upgrade: UpgradePolicy
   readonly mirror: MirrorPolicy | null
   readonly fault: FaultPolicy | null

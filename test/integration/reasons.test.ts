@@ -143,6 +143,20 @@ listeners:
   request_too_large: by('POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 2000\r\n\r\n', {
     route: 'requestSize: 1KiB',
   }),
+  rate_limited: async t => {
+    const { proxy } = await withSink(t, { route: 'rateLimit: { requests: 1, per: minute }' })
+    assert.equal((await proxy.ask(GET)).status, 200)
+    return { proxy, response: await proxy.ask(GET) }
+  },
+  rate_limit_unavailable: async t => {
+    // Nobody listens there.
+    const store = 'stores: { default: { redis: "redis://127.0.0.1:1", onError: deny } }\n'
+    const proxy = await InProcess.start(
+      routeTo(80, { route: 'rateLimit: { requests: 1, per: minute }' }) + store,
+    )
+    t.after(() => proxy.stop())
+    return { proxy, response: await proxy.ask(GET) }
+  },
   uri_too_long: by(`GET /${'x'.repeat(9000)} HTTP/1.1\r\nhost: a\r\n\r\n`),
   expectation_failed: by('GET / HTTP/1.1\r\nhost: a\r\nexpect: 200-ok\r\n\r\n'),
   headers_too_large: by(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`),

@@ -5,12 +5,12 @@ import type { Route } from '../../snapshot/route.ts'
 import type { Role } from '../../snapshot/policies.ts'
 import type { Entry, Listener } from '../../snapshot/snapshot.ts'
 import type { RouteRecorder } from '../../telemetry/recorder.ts'
-import { type Identity, compileIdentity } from '../../filters/authenticate/identity.ts'
+import { compileIdentity } from '../../filters/authenticate/identity.ts'
 import { addressLabel } from '../../upstream/endpoint.ts'
 import type { ResolvedConfig, ResolvedListener, ResolvedRoute } from '../resolved.ts'
 import { compileActions, type Upstreams } from './actions.ts'
 import { FilterLeases, type FilterState } from './filter-leases.ts'
-import { compileFilters } from './filters.ts'
+import { compileFilters, type FilterSurroundings } from './filters.ts'
 import { KeptParts, type KeptRoute, type Specified } from './kept-parts.ts'
 import { Slices } from './slices.ts'
 
@@ -45,7 +45,7 @@ export interface CompiledEntries<U extends Specified> {
  * @throws Error where a part does not compile: the loader compiled it before, so that is a bug
  */
 export async function compileEntries<U extends Specified>(
-  config: Pick<ResolvedConfig, 'listeners' | 'identity'>,
+  config: Pick<ResolvedConfig, 'listeners' | 'identity' | 'limits'>,
   parts: EntryParts<U>,
 ): Promise<CompiledEntries<U>> {
   const held: FilterLeases[] = []
@@ -61,12 +61,13 @@ export async function compileEntries<U extends Specified>(
 }
 
 async function compileListeners<U extends Specified>(
-  config: Pick<ResolvedConfig, 'listeners' | 'identity'>,
+  config: Pick<ResolvedConfig, 'listeners' | 'identity' | 'limits'>,
   parts: EntryParts<U>,
   held: FilterLeases[],
 ): Promise<Omit<CompiledEntries<U>, 'release'>> {
   const routes = new Map<string, Route<U>>()
   const identity = await compileIdentity(config.identity)
+  const shared = { identity, limits: config.limits }
   const entries = new Map<string, { key: string; listeners: Listener<U>[]; first: ResolvedListener }>()
   const made = new KeptParts<U>()
   const slices = new Slices(parts.now)
@@ -75,7 +76,7 @@ async function compileListeners<U extends Specified>(
     for (const route of spec.routes) {
       const before = parts.before?.route(route, spec.role, parts) ?? null
       const kept =
-        before?.leases.take() === true ? before : traceRoute(spec.role, route, parts, identity, held)
+        before?.leases.take() === true ? before : traceRoute(spec.role, route, parts, shared, held)
       if (kept === before) held.push(kept.leases)
       made.keepRoute(kept)
       compiled.push(kept.route)
@@ -116,7 +117,7 @@ function traceRoute<U extends Specified>(
   role: Role,
   spec: ResolvedRoute,
   parts: EntryParts<U>,
-  identity: Identity,
+  shared: Omit<FilterSurroundings, 'live'>,
   held: FilterLeases[],
 ): KeptRoute<U> {
   const leases = new FilterLeases(parts.state)
@@ -128,7 +129,7 @@ function traceRoute<U extends Specified>(
     if (upstream !== undefined) asked.push(upstream)
     return upstream
   }
-  const filters = compileFilters(spec.policies, spec, { live: leases, identity })
+  const filters = compileFilters(spec.policies, spec, { live: leases, ...shared })
   const route = compileRoute(role, spec, { get }, filters, parts.recorder(spec.name))
   return { hash: spec.hash, role, upstreams: asked, leases, route }
 }

@@ -5,12 +5,15 @@ import { corsFilter } from '../../filters/cors/filter.ts'
 import type { Filter, FilterLive } from '../../filters/filter.ts'
 import { headersFilter } from '../../filters/headers/filter.ts'
 import { hstsFilter } from '../../filters/hsts/filter.ts'
+import { rateLimitFilter } from '../../filters/rate-limit/filter.ts'
+import type { LimitsConfig } from '../../filters/rate-limit/schema.ts'
 import type { RoutePolicies } from '../../snapshot/policies.ts'
 
 /** What filters are made with beside their policies. */
 export interface FilterSurroundings {
   readonly live: FilterLive
   readonly identity: Identity
+  readonly limits: LimitsConfig
 }
 
 /**
@@ -20,14 +23,15 @@ export interface FilterSurroundings {
 export function compileFilters(
   policies: RoutePolicies,
   route: { readonly name: string },
-  { live, identity }: FilterSurroundings,
+  { live, identity, limits }: FilterSurroundings,
 ): Filter[] {
   const filters: Filter[] = []
-  const { cors, authenticate, authorize, headers, hsts } = policies
+  const { cors, authenticate, rateLimit, authorize, headers, hsts } = policies
   if (cors !== null) filters.push(corsFilter.create(cors, route, live))
   if (authenticate !== null)
     filters.push(authenticateFilter.create({ policy: authenticate, identity }, route, live))
   if (authorize !== null) filters.push(authorizeFilter.create(authorize, route, live))
+  if (rateLimit !== null) filters.push(rateLimitFilter.create({ policy: rateLimit, limits }, route, live))
   if (headers !== null) filters.push(headersFilter.create(headers, route, live))
   if (hsts !== null) filters.push(hstsFilter(hsts))
   return filters

@@ -1,6 +1,7 @@
 import type { ConfigError } from '../config-error.ts'
 import { faultAt, pathText } from './fault.ts'
 import type { ConfigMap, Container, Origins } from './origin.ts'
+import { limitName } from './limit-name.ts'
 import { expandShorthand } from './shorthands.ts'
 import { Referenced } from './referenced.ts'
 import { didYouMean } from './suggestion.ts'
@@ -75,7 +76,7 @@ function plain(value: unknown): unknown {
 /** Whether the map at a path is one in which policies (or the access log) stand: `drain.timeout` is no policy. */
 function holdsShorthands(path: Path): boolean {
   if (path.length === 1) return path[0] === 'defaults' || path[0] === 'telemetry'
-  if (path.length === 2) return path[0] === 'listeners' || path[0] === 'upstreams'
+  if (path.length === 2) return ['listeners', 'upstreams', 'consumers', 'plans'].includes(String(path[0]))
   return path.length === 4 && path[2] === 'routes'
 }
 
@@ -129,26 +130,27 @@ export class LayerMerge {
     if (isWhole(path)) return upper
     const named = NAMED_LISTS.has(key)
     if (!named && isConfigMap(lower) && isConfigMap(upper)) return this.map(lower, upper, path)
-    const below = namedList(lower, named)
-    const above = namedList(upper, named)
-    if (below !== null && above !== null) return this.#list(below, above, path)
+    const nameOf = path.at(-2) === 'rateLimit' && key === 'limits' ? limitName : ownName
+    const below = namedList(lower, named, nameOf)
+    const above = namedList(upper, named, nameOf)
+    if (below !== null && above !== null) return this.#list(below, above, path, nameOf)
     return upper
   }
 
-  #list(base: NamedList, over: NamedList, path: Path): unknown[] {
+  #list(base: NamedList, over: NamedList, path: Path, nameOf: NameOf): unknown[] {
     const result: unknown[] = [...base.items]
     const from: (readonly [Container, number])[] = base.items.map(
       (_, index) => [base.container, index] as const,
     )
     for (const [index, item] of over.items.entries()) {
-      const name = item['name']
-      const at = result.findIndex(one => isConfigMap(one) && one['name'] === name)
+      const name = nameOf(item)
+      const at = result.findIndex(one => nameOf(one) === name)
       if (item['remove'] === true) {
         if (at === -1)
           this.#absent(
             [...path, index],
             `\`${String(name)}\``,
-            base.items.map(one => String(one['name'])),
+            base.items.map(one => String(nameOf(one))),
           )
         else {
           result.splice(at, 1)
@@ -193,12 +195,16 @@ interface NamedList {
   readonly container: Container
 }
 
-function isNamed(value: unknown): value is ConfigMap {
-  return isConfigMap(value) && typeof value['name'] === 'string'
+/** What a thing of a list is called, as it was written; null where it has no name. */
+type NameOf = (thing: unknown) => string | null
+
+function ownName(thing: unknown): string | null {
+  return isConfigMap(thing) && typeof thing['name'] === 'string' ? thing['name'] : null
 }
 
 /** A list of named things, or one named thing that stands for such a list. */
-function namedList(value: unknown, alone: boolean): NamedList | null {
+function namedList(value: unknown, alone: boolean, nameOf: NameOf): NamedList | null {
+  const isNamed = (thing: unknown): thing is ConfigMap => isConfigMap(thing) && nameOf(thing) !== null
   if (alone && isNamed(value)) return { items: [value], container: value }
   if (!Array.isArray(value) || value.length === 0 || !value.every(isNamed)) return null
   return { items: value, container: value }

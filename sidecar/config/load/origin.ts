@@ -101,6 +101,8 @@ export class Origins {
     for (const [index, key] of path.entries()) {
       // One value stands for a list of one.
       if (key === 0 && !Array.isArray(container) && !Object.hasOwn(container, key)) continue
+      // A list of limits, or one of them, stands for the map around them.
+      if (key === 'limits' && path[index - 1] === 'rateLimit' && !Object.hasOwn(container, key)) continue
       const last = index === path.length - 1
       const spot = this.#locate(container, key, last ? what : 'key')
       if (spot === undefined) return best

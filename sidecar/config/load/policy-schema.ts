@@ -4,6 +4,7 @@ import { authorize } from './authorize-schema.ts'
 import { canonicalPath } from '../../routing/canonical-request.ts'
 import { editableField, fieldName, method } from './match-schema.ts'
 import { parseHost } from './match-text.ts'
+import { rateLimit } from './limit-schema.ts'
 import { durationOrOff, parseDuration, sizeOrSwitch } from './quantities.ts'
 import { retry, timeout } from './retry-schema.ts'
 import { flag, isOff, scalar, text, Wrong } from './scalars.ts'
@@ -187,7 +188,6 @@ const upgrade = shorter(
 
 /** Policies that later versions act on. */
 export const LATER_POLICIES = [
-  'rateLimit',
   'validate',
   'transcode',
   'transform',
@@ -213,6 +213,7 @@ export const policyShape = {
     authorize,
     'what has to hold of who calls: all that is given, here and at the levels above',
   ),
+  rateLimit: option(rateLimit, 'how many requests; `off`: any number'),
   upgrade: option(upgrade, 'protocols that a request may upgrade to; `on` is WebSocket', 'on'),
   mirror: option(mirror, 'a copy of some requests for another upstream, whose answers are dropped'),
   fault: option(fault, 'trouble made on purpose, before the action'),

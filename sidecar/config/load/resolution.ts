@@ -1,3 +1,4 @@
+import type { LimitsConfig } from '../../filters/rate-limit/schema.ts'
 import type { ConfigError } from '../config-error.ts'
 import type { SourcePlace } from '../resolved.ts'
 import { faultAt, pathText } from './fault.ts'
@@ -20,6 +21,8 @@ export class Resolution {
   readonly secrets: boolean
   /** True: the schema refused a part, so what two places say is not compared: one of them may be missing. */
   readonly partial: boolean
+  /** Known before the first listener. */
+  limits: LimitsConfig = { stores: {}, plans: {}, consumers: {}, digest: '' }
   readonly #origins: Origins
   readonly #shared = new Map<string, object>()
   readonly #reported = new Set<string>()

@@ -14,6 +14,7 @@ import { checkHashedParameters, checkInheritedTemplates } from './check-template
 import { contentHash } from './hash.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
 import { resolveIdentity } from './resolve-identity.ts'
+import { resolveLimitsConfig } from './resolve-limits.ts'
 import { resolveListener } from './resolve-listener.ts'
 import { fromFile, resolveUpstream } from './resolve-upstream.ts'
 import type { Resolution } from './resolution.ts'
@@ -33,6 +34,8 @@ export function resolveConfig(
   const defaults: PolicyLevel = { policies: written.defaults ?? {}, path: ['defaults'], label: 'defaults' }
   checkLevel(defaults, new Set(upstreams.keys()), resolution)
   const identity = resolveIdentity(written, resolution)
+  const limits = resolveLimitsConfig(written, resolution)
+  resolution.limits = limits
   const listeners = written.listeners.map((listener, index) =>
     resolveListener(listener, ['listeners', index], { defaults, upstreams, identity, resolution }),
   )
@@ -56,6 +59,7 @@ export function resolveConfig(
     listeners,
     upstreams: Object.fromEntries(upstreams),
     identity,
+    limits,
     admin,
     telemetry: resolveTelemetry(written.telemetry, resolution),
     drain: { timeout: written.drain?.timeout ?? null },

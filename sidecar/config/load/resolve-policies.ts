@@ -8,6 +8,7 @@ import { isConfigMap } from './merge.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
 import { resolveRetry, resolveTimeout } from './resolve-retry.ts'
 import { resolveAffinity, resolveFallback, resolveFault, resolveMirror } from './resolve-traffic.ts'
+import { resolveRateLimit } from './resolve-limits.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 
 /** One level of policies: what was written there, and where. */
@@ -15,6 +16,8 @@ export interface PolicyLevel {
   readonly policies: WrittenPolicies
   readonly path: ConfigPath
   readonly label: string
+  /** What its name is, where it has one: of the listener, of the route. */
+  readonly name?: string
   /** What its name is, where it has one: of the listener, of the route. */
   readonly name?: string
 }
@@ -28,6 +31,7 @@ export const POLICY_NAMES = [
   'cors',
   'authenticate',
   'authorize',
+  'rateLimit',
   'upgrade',
   'mirror',
   'fault',
@@ -79,6 +83,7 @@ export function resolvePolicies(
       cors,
       authenticate: resolveAuthenticate(merged.authenticate, innermost('authenticate'), identity, resolution),
       authorize: resolveAuthorize(levels, resolution),
+      rateLimit: resolveRateLimit(levels, resolution),
       upgrade: resolveUpgrade(merged.upgrade),
       mirror: resolveMirror(merged.mirror),
       fault: resolveFault(merged.fault, innermost('fault'), resolution),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { authenticationSchema } from './authentication-schema.ts'
 import { consumerSchema, planSchema } from './consumers-schema.ts'
+import { stores } from './limit-schema.ts'
 import { listenAddress, listenerSchema } from './listener-schema.ts'
 import { policiesSchema } from './policy-schema.ts'
 import { duration } from './quantities.ts'
@@ -109,6 +110,7 @@ export const rootSchema = section(
       byName(nameText, planSchema),
       'tiers of callers; the first that fits, in the order written',
     ),
+    stores: option(stores, 'what several processes count in, by name'),
     telemetry: option(telemetry, 'what it tells about itself'),
     admin: option(admin, 'the admin listener'),
     drain: option(
@@ -124,7 +126,7 @@ export const rootSchema = section(
       'how changes of files are noticed',
     ),
   },
-  ['authorization', 'stores', 'filters', 'workers'],
+  ['authorization', 'filters', 'workers'],
 )
 /** A whole configuration as it is written, after the schema has read it. */
 export type WrittenConfig = z.infer<typeof rootSchema>

@@ -15,6 +15,7 @@ const EXPANSIONS: Readonly<Record<string, (value: unknown) => unknown>> = {
   healthCheck: expandHealthCheck,
   outlierDetection: expandOutlierDetection,
   circuitBreaker: expandCircuitBreaker,
+  rateLimit: expandRateLimit,
 }
 
 /** The value under `key`, expanded, with its place remembered. */
@@ -120,6 +121,17 @@ export function expandOutlierDetection(value: unknown): unknown {
 /** `on` is the defaults, written out. */
 export function expandCircuitBreaker(value: unknown): unknown {
   return switched(value, { failureThreshold: 5, openFor: '30s', halfOpenRequests: 1, scope: 'upstream' })
+}
+
+/** A limit, or a list of them, is what it is about; `off` is false. */
+export function expandRateLimit(value: unknown): unknown {
+  const plain = given(value)
+  if (plain === false || plain === 'off') return false
+  if (Array.isArray(value)) return { limits: value }
+  if (!isMap(value)) return value
+  const { limits, headers, dryRun } = value as ConfigMap
+  if (limits === undefined && headers === undefined && dryRun === undefined) return { limits: [value] }
+  return isMap(limits) && !Array.isArray(limits) ? { ...(value as ConfigMap), limits: [limits] } : value
 }
 
 /** `on` for a map whose keys all have defaults, inside of another. */

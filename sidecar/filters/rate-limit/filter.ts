@@ -52,13 +52,15 @@ class RateLimitFilter implements Filter {
     if (set.limits.length === 0) return undefined
     const standings = set.limits.map(limit => new Standing(limit, limit.key(exchange)))
     const asked: Standing[] = []
+    let fits = true
     for (const standing of standings) {
       const { store } = standing.limit
       if (store !== null && store.ready) asked.push(standing)
       else if (store === null || store.spec.onError === 'local') {
-        if (!standing.look()) return this.#refuse(exchange, standings)
+        if (!standing.look()) fits = false
       } else if (store.spec.onError === 'deny') return this.#unavailable(standing)
     }
+    if (!fits) return this.#refuse(exchange, standings)
     for (const standing of standings) standing.take()
     if (set.concurrent || this.#policy.headers !== 'off') exchange.set(STANDINGS, standings)
     return asked.length === 0 ? undefined : this.#ask(exchange, standings, asked)
@@ -128,7 +130,7 @@ class RateLimitFilter implements Filter {
     const detail =
       spec.rate.kind === 'concurrent'
         ? `The limit ${spec.name} of ${quota} at once is used up.`
-        : `The limit ${spec.name} of ${quota} a ${spec.per} is used up.`
+        : `The limit ${spec.name} of ${quota} per ${spec.per} is used up.`
     return new ProxyError('rate_limited', detail, {
       cause: spec.name,
       headers: ['retry-after', String(Math.max(1, seconds(worst.wait)))],

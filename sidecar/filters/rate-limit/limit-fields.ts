@@ -14,10 +14,16 @@ export function tightest(standings: readonly Standing[]): Standing | null {
 }
 
 function isTighter(one: Standing, than: Standing): boolean {
-  // What refused comes before what is only used up.
+  // What refused comes before what is only used up, and what is counted before what is only under way.
   if (one.wait !== than.wait) return one.wait > than.wait
+  const [places, others] = [isConcurrent(one), isConcurrent(than)]
+  if (places !== others) return others
   if (one.remaining !== than.remaining) return one.remaining < than.remaining
   return one.reset > than.reset
+}
+
+function isConcurrent({ limit }: Standing): boolean {
+  return limit.spec.rate.kind === 'concurrent'
 }
 
 /** Whole seconds, up: a client that comes then is not too early. */

@@ -78,8 +78,8 @@ export class Standing {
     const { limit } = this
     const now = limit.counter.now()
     this.state = limit.counter.state(this.key, now)
-    if (this.state.fits(now, limit.quota, limit.spec.cost)) return true
     this.#read(this.state, now)
+    if (this.state.fits(now, limit.quota, limit.spec.cost)) return true
     this.wait = this.state.wait(now, limit.quota, limit.spec.cost)
     return false
   }
