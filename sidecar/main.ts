@@ -7,6 +7,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import('./commands/explain.ts')).explain,
   schema: async () => (await import('./commands/schema.ts')).schema,
   certs: async () => (await import('./commands/certs.ts')).certs,
+  keys: async () => (await import('./commands/keys.ts')).keys,
   healthcheck: async () => (await import('./commands/healthcheck.ts')).healthcheck,
   version: async () => (await import('./commands/version.ts')).version,
 }

@@ -275,11 +275,6 @@ test('wrong usage is exit code 2, a wrong configuration 1', async () => {
     assert.equal(code, 2, args.join(' '))
     assert.equal(stdout, '')
   }
-  for (const name of ['as', 'claims', 'peer']) {
-    const { code, stderr } = await run('-c', edge, 'GET', 'http://a/', `--${name}`, 'x')
-    assert.equal(code, 2)
-    assert.equal(stderr, `outrigger explain: --${name} is not supported yet\n`)
-  }
   const missing = await run('-c', join(folder, 'missing.yaml'), 'GET', 'http://a/')
   assert.equal(missing.code, 1)
   assert.match(missing.stderr, /1 error in the configuration/)

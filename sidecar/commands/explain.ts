@@ -1,7 +1,11 @@
 import { parseArgs } from 'node:util'
+import { assertedCaller } from '../config/compile/asserted-caller.ts'
 import type { CompiledEntries } from '../config/compile/entries.ts'
 import { formatConfigErrors } from '../config/config-error.ts'
+import type { ResolvedConfig } from '../config/resolved.ts'
+import type { Caller, Claims } from '../exchange/caller.ts'
 import { toWire } from '../exchange/headers.ts'
+import type { PeerIdentity } from '../exchange/peer-identity.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { canonicalize } from '../routing/canonical-request.ts'
 import { type Entry, listenerFor } from '../snapshot/snapshot.ts'
@@ -20,6 +24,9 @@ Decides one request as \`outrigger run\` would, and opens nothing: no socket, no
   -c, --config PATH   as for run (./outrigger.yaml)
   --env NAME          the environment whose overlays are laid over (OUTRIGGER_ENV)
   --listener NAME     the address at which it comes in; needed where several serve the host
+  --as CALLER         who calls, as if it had been proved: an entry of consumers, or PROVIDER/SUBJECT
+  --claims JSON       what its token says
+  --peer ID           the SPIFFE ID or DNS name that the client's certificate proves
   -H, --header LINE   a field of the request; a host field goes before that of the URL
   --format json       for machines
 
@@ -33,9 +40,6 @@ Exit code 0 where the request was explained, one that is refused too; 1 configur
 
 /** Who asks: a client on this machine. */
 const PEER = '127.0.0.1'
-
-/** What the identity policies will need to know of a caller. */
-const LATER = ['as', 'claims', 'peer'] as const
 
 async function run(args: string[], io: CommandOutput): Promise<number> {
   const refuse = (why: string): number => {
@@ -54,7 +58,10 @@ async function run(args: string[], io: CommandOutput): Promise<number> {
   const { request } = options
   const entry = entryOf(await compileUnopened(loaded.config), request, options.listener)
   if (typeof entry === 'string') return refuse(entry)
-  const asked = { head: request.head, encrypted: request.encrypted, peer: PEER }
+  const caller = callerOf(loaded.config, options)
+  if (typeof caller === 'string') return refuse(caller)
+  const identity = options.peer === undefined ? null : identityNamed(options.peer)
+  const asked = { head: request.head, encrypted: request.encrypted, peer: PEER, identity, caller }
   const explained = explanation(loaded.config, entry, await judge(entry, asked))
   io.stdout(
     options.format === 'json' ? `${JSON.stringify(explained, null, 2)}\n` : formatExplanation(explained),
@@ -78,7 +85,6 @@ function parse(args: string[]) {
         peer: { type: 'string' },
       },
     })
-    for (const name of LATER) if (values[name] !== undefined) return `--${name} is not supported yet`
     const format = values.format ?? 'text'
     if (format !== 'text' && format !== 'json') return `--format is text or json, not ${format}`
     const [method, url, ...more] = positionals
@@ -92,10 +98,44 @@ function parse(args: string[]) {
       env: env === '' ? undefined : env,
       listener: values.listener,
       format,
+      as: values.as,
+      claims: values.claims,
+      peer: values.peer,
       request,
     }
   } catch (error) {
     return error instanceof Error ? (error.message.split('\n')[0] ?? error.message) : String(error)
+  }
+}
+
+/** Who calls, as the options say; null where they say nothing, text where they cannot be. */
+function callerOf(
+  config: ResolvedConfig,
+  { as, claims }: { readonly as: string | undefined; readonly claims: string | undefined },
+): Caller | string | null {
+  if (as === undefined && claims === undefined) return null
+  let said: Claims | null = null
+  if (claims !== undefined) {
+    try {
+      const value: unknown = JSON.parse(claims)
+      if (typeof value !== 'object' || value === null || Array.isArray(value))
+        return '--claims is a JSON object'
+      said = Object.assign(Object.create(null) as Record<string, unknown>, value)
+    } catch {
+      return '--claims is no JSON'
+    }
+  }
+  return assertedCaller(config.identity, as ?? null, said)
+}
+
+function identityNamed(name: string): PeerIdentity {
+  const spiffe = name.startsWith('spiffe://')
+  return {
+    spiffe: spiffe ? name : '',
+    dns: spiffe ? [] : [name.toLowerCase()],
+    subject: '',
+    fingerprint: '',
+    notAfter: Infinity,
   }
 }
 

@@ -9,6 +9,7 @@ import { isSecretField, REDACTED } from '../telemetry/redaction.ts'
 import { addressLabel } from '../upstream/endpoint.ts'
 import type { UpstreamSpec } from '../upstream/upstream-spec.ts'
 import type { Decision, Judgement, UnopenedUpstream } from './judge.ts'
+import { callerText, type ExplainedCaller, explainedCaller } from './caller-text.ts'
 import { keySourcesText, sideText, usedKeyText } from './key-text.ts'
 import { policyText } from './policy-text.ts'
 import { upstreamSettings } from './upstream-text.ts'
@@ -39,6 +40,8 @@ export interface Explanation {
   readonly routes: readonly RouteExplanation[]
   readonly omitted: number
   readonly policies: readonly ExplainedPolicy[]
+  /** Who calls; null where nobody proved it. */
+  readonly caller: ExplainedCaller | null
   readonly decision: ExplainedDecision
   readonly upstream: ExplainedUpstream | null
 }
@@ -92,6 +95,7 @@ export function explanation(
     routes: asked?.routes ?? [],
     omitted: asked?.omitted ?? 0,
     policies: resolved === null ? [] : policiesOf(resolved),
+    caller: exchange === null ? null : explainedCaller(exchange),
     decision: inWords(decision, resolved, exchange),
     upstream: exchange === null ? null : upstreamOf(config, exchange, decision),
   }
@@ -258,6 +262,7 @@ export function formatExplanation(explained: Explanation): string {
   const longest = widest(explained.policies.map(one => one.name))
   for (const { name, text, from } of explained.policies)
     lines.push(`  ${name.padEnd(longest)}  ${text}, from: ${from}`)
+  if (explained.caller !== null) say('caller', callerText(explained.caller))
   say('decision', decision.text)
   if (upstream !== null) {
     say('upstream', `${upstream.name} (${upstream.at})`)

@@ -1,9 +1,11 @@
 import { compileEntries, type CompiledEntries } from '../config/compile/entries.ts'
 import type { FilterState } from '../config/compile/filter-leases.ts'
 import type { ResolvedConfig } from '../config/resolved.ts'
+import type { Caller } from '../exchange/caller.ts'
 import { type BodyLength, NO_BODY } from '../exchange/body.ts'
 import { Exchange, type Responder } from '../exchange/exchange.ts'
 import type { HeaderList } from '../exchange/headers.ts'
+import type { PeerIdentity } from '../exchange/peer-identity.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { HeadCollector } from '../http1/head-collector.ts'
 import { parseRequestHead } from '../http1/head-parser.ts'
@@ -30,6 +32,10 @@ export interface AskedRequest {
   readonly encrypted: boolean
   /** The address of who sends it. */
   readonly peer: string
+  /** What its certificate proved; null: it shows none. */
+  readonly identity?: PeerIdentity | null
+  /** Who calls, by any credential that the route takes; null: what the request itself brings. */
+  readonly caller?: Caller | null
 }
 
 /** What becomes of a request, as far as it can be said without asking anybody else. */
@@ -83,7 +89,8 @@ export async function judge(entry: Entry<UnopenedUpstream>, asked: AskedRequest)
   if (route instanceof ProxyError)
     return { exchange, route: null, decision: { kind: 'refused', error: route } }
   const error = limit(exchange, route)
-  const decision: Decision = error === null ? await act(exchange, route) : { kind: 'refused', error }
+  const decision: Decision =
+    error === null ? await act(exchange, route, asked.caller ?? null) : { kind: 'refused', error }
   return { exchange, route, decision }
 }
 
@@ -109,14 +116,26 @@ function open(entry: Entry<UnopenedUpstream>, head: RequestHead, asked: AskedReq
     tunnel: head.upgrade[0] ?? null,
     expectsContinue: head.expectsContinue,
     connectHost: null,
-    peer: { address: asked.peer, port: 0, encrypted: asked.encrypted, serverName: '', identity: null },
+    peer: {
+      address: asked.peer,
+      port: 0,
+      encrypted: asked.encrypted,
+      serverName: '',
+      identity: asked.identity ?? null,
+    },
     responder: NOBODY,
     entry: entry.key,
     startedAt: 0,
   })
 }
 
-async function act(exchange: Exchange, route: Route<UnopenedUpstream>): Promise<Decision> {
+async function act(
+  exchange: Exchange,
+  route: Route<UnopenedUpstream>,
+  caller: Caller | null,
+): Promise<Decision> {
+  // As if it had proved it. A route that asks nobody knows nobody.
+  if (route.policies.authenticate !== null) exchange.caller = caller
   for (const filter of route.filters) {
     const verdict = await filter.onRequest?.(exchange)
     if (verdict instanceof ProxyError) return { kind: 'refused', error: verdict }
@@ -146,6 +165,7 @@ function unopenedState(): FilterState {
       fine: new TimerWheel(systemClock, FINE_TICK_MS),
       clock: systemClock,
       random: systemRandom,
+      offline: true,
       warn() {},
       counter: () => ({ value: 0 }),
       clientLabel: name => name,

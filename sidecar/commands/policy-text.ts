@@ -17,6 +17,7 @@ const TEXTS: Texts = {
   requestSize: bytesText,
   authorize: authorizeText,
   upgrade: upgradeText,
+  authenticate: authenticateText,
   mirror: ({ upstream, percent }) => `${percent}% to ${upstream}`,
   fault: faultText,
   affinity: ({ cookie, maxAge }) =>
@@ -43,6 +44,11 @@ function upgradeText({ protocols, websocket }: UpgradePolicy): string {
     if (max !== null) parts.push(`at most ${durationText(max)}`)
   }
   return parts.join('; ')
+}
+
+function authenticateText({ mode, ways, optional }: NonNullable<RoutePolicies['authenticate']>): string {
+  const named = ways.map(({ kind, name }) => `${kind} ${name}`).join(mode === 'any' ? ' or ' : ' and ')
+  return optional ? `${named}, or nobody` : named
 }
 
 function timeoutText(policy: TimeoutPolicy): string {

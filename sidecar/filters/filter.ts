@@ -55,6 +55,8 @@ export interface FilterLive {
 
 /** What the live state of filters is made with. */
 export interface FilterParts {
+  /** Nothing may be asked over the network: a configuration is only explained. Absent: it may. */
+  readonly offline?: boolean
   /** Ticks of 100 ms. */
   readonly wheel: TimerWheel
   /** Ticks of 10 ms, for what is shorter. */

@@ -34,6 +34,12 @@ class AuthenticateFilter implements Filter {
   }
 
   onRequest(exchange: Exchange): Verdict | Promise<Verdict> {
+    // Nobody is known before this filter, except where `explain` says who would be.
+    if (exchange.caller !== null) {
+      const method = exchange.caller.method
+      this.#forward(exchange, exchange.caller, this.#providers.find(one => one.kind === method) ?? null)
+      return undefined
+    }
     return this.#policy.mode === 'any' ? this.#any(exchange) : this.#all(exchange)
   }
 

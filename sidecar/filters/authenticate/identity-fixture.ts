@@ -41,7 +41,7 @@ export function identityFixture(
   plans: IdentitySpec['plans'] = [],
 ): IdentitySpec {
   return {
-    providers: { jwt: {}, apiKey: {}, mtls: {}, basic: {}, ...providers },
+    providers: { jwt: {}, introspection: {}, apiKey: {}, mtls: {}, basic: {}, ...providers },
     consumers,
     plans,
     digest: JSON.stringify([consumers, plans]),

@@ -18,7 +18,9 @@ export async function compileIdentity(spec: IdentitySpec): Promise<Identity> {
   return {
     providers: spec.providers,
     reserved: new Set(
-      Object.values(spec.providers.jwt).flatMap(({ claimHeaders }) => claimHeaders.map(([name]) => name)),
+      [...Object.values(spec.providers.jwt), ...Object.values(spec.providers.introspection)].flatMap(
+        ({ claimHeaders }) => claimHeaders.map(([name]) => name),
+      ),
     ),
     consumers: new ConsumerDirectory(spec),
     jose: tokens ? await loadJose() : null,

@@ -3,6 +3,7 @@ import type { FilterLive } from '../filter.ts'
 import { ApiKeys } from './api-key/provider.ts'
 import { BasicUsers } from './basic/provider.ts'
 import type { Identity } from './identity.ts'
+import { IntrospectedTokens } from './introspection/provider.ts'
 import { Tokens } from './jwt/provider.ts'
 import { ClientCertificates } from './mtls/provider.ts'
 import type { Provider } from './provider.ts'
@@ -14,6 +15,8 @@ export function openProvider({ kind, name }: ProviderName, identity: Identity, l
   switch (kind) {
     case 'jwt':
       return new Tokens(there(providers.jwt[name], name), identity, live)
+    case 'introspection':
+      return new IntrospectedTokens(there(providers.introspection[name], name), consumers, live)
     case 'apiKey':
       return new ApiKeys(there(providers.apiKey[name], name), consumers, clockOf(live))
     case 'mtls':

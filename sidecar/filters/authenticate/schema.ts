@@ -1,5 +1,5 @@
 /** The kinds of providers in `authentication` that a route can ask for. */
-export type ProviderKind = 'jwt' | 'apiKey' | 'mtls' | 'basic'
+export type ProviderKind = 'jwt' | 'introspection' | 'apiKey' | 'mtls' | 'basic'
 
 /** Who may call a route, and how they prove it. Plain data, as the loader resolved it. */
 export interface AuthenticatePolicy {
@@ -32,6 +32,7 @@ export interface IdentitySpec {
 /** The providers of `authentication`, by name. */
 export interface ProviderSpecs {
   readonly jwt: Readonly<Record<string, JwtProvider>>
+  readonly introspection: Readonly<Record<string, IntrospectionProvider>>
   readonly apiKey: Readonly<Record<string, ApiKeyProvider>>
   readonly mtls: Readonly<Record<string, MtlsProvider>>
   readonly basic: Readonly<Record<string, BasicProvider>>
@@ -83,6 +84,27 @@ export interface JwtProvider {
   readonly subject: string
   /** The claim that lists groups; null: none does. */
   readonly groups: string | null
+  readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
+  /** Of everything above. */
+  readonly digest: string
+}
+
+/** What the claims of a token have to say, and what is read of them. */
+export type ClaimRules = Pick<JwtProvider, 'issuer' | 'audiences' | 'expires' | 'skew' | 'subject' | 'groups'>
+
+/** Tokens of which their issuer says whether they are good (RFC 7662). */
+export interface IntrospectionProvider extends ClaimRules {
+  readonly name: string
+  readonly url: string
+  readonly clientId: string
+  readonly clientSecret: string
+  /** Milliseconds that an answer is waited for. */
+  readonly timeout: number
+  /** Milliseconds that a good token is good without asking again; 0: every request asks. */
+  readonly cache: number
+  readonly from: CredentialPlace
+  /** Whether the token goes upstream. */
+  readonly forward: boolean
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
   /** Of everything above. */
   readonly digest: string

@@ -1,5 +1,5 @@
 import { type Claims, claimAt, claimText } from '../../../exchange/caller.ts'
-import type { JwtProvider } from '../schema.ts'
+import type { ClaimRules } from '../schema.ts'
 
 /** What a verified token says of who calls. */
 export interface TokenIdentity {
@@ -26,11 +26,7 @@ const MAX_NAMES = 1_000
  * Checks the claims of a token whose signature holds (RFC 7519 section 4.1, RFC 8725 sections 3.8 to 3.11).
  * @param wall milliseconds since 1970
  */
-export function readClaims(
-  claims: Claims,
-  provider: JwtProvider,
-  wall: number,
-): TokenIdentity | Unacceptable {
+export function readClaims(claims: Claims, provider: ClaimRules, wall: number): TokenIdentity | Unacceptable {
   const { issuer, audiences, skew } = provider
   const expiresAt = moment(claims['exp'])
   if (expiresAt === undefined) return refuse('exp is no time')

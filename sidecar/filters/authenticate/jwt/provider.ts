@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import type { Caller } from '../../../exchange/caller.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import { ProxyError } from '../../../exchange/proxy-error.ts'
 import type { FilterLive } from '../../filter.ts'
@@ -8,6 +7,7 @@ import { AMBIGUOUS, readCredential, stripCredential } from '../credential-place.
 import type { Identity } from '../identity.ts'
 import { type Proof, type Provider, rejected } from '../provider.ts'
 import type { JwtProvider } from '../schema.ts'
+import { callerOf } from '../token-caller.ts'
 import { openVerifier, type VerifiedToken, type Verifier } from './verifier.ts'
 
 /** Signed tokens (RFC 7519): of one issuer, for one of some audiences. */
@@ -41,7 +41,7 @@ export class Tokens implements Provider {
     // One digest for who is asked and for what is kept: two tokens never share an entry, whatever they say.
     const id = hash('sha256', token, 'base64url')
     const known = this.#verifier.known(id)
-    if (known !== undefined) return this.#caller(known)
+    if (known !== undefined) return callerOf(known, this, this.#consumers)
     const verified = this.#verifier.verify(token, id)
     return verified instanceof Promise ? verified.then(one => this.#proof(one)) : this.#proof(verified)
   }
@@ -56,25 +56,7 @@ export class Tokens implements Provider {
         verified.cause,
         verified.expired ? 'token_expired' : 'credentials_invalid',
       )
-    return this.#caller(verified)
-  }
-
-  /** The caller of a token, kept with it as long as consumers and plans stay. */
-  #caller(token: VerifiedToken): Caller {
-    if (token.caller !== null && token.directory === this.#consumers.digest) return token.caller
-    const { subject, groups, scopes, claims, expiresAt } = token.identity
-    const consumer = subject === null ? undefined : this.#consumers.bySubject(this.name, subject)
-    token.directory = this.#consumers.digest
-    token.caller = this.#consumers.caller(consumer, {
-      method: 'jwt',
-      provider: this.name,
-      subject,
-      groups,
-      scopes,
-      claims,
-      expiresAt,
-    })
-    return token.caller
+    return callerOf(verified, this, this.#consumers)
   }
 
   strip(exchange: Exchange): void {

@@ -71,6 +71,7 @@ export class RemoteKeys implements KeySource {
   }
 
   find(alg: string, kid: string | null, chosen: boolean): FoundKeys | Promise<FoundKeys> {
+    if (this.#parts.offline === true) return 'unavailable'
     const age = this.#parts.clock.now() - this.#fetchedAt
     if (age >= STALE_MS || (age >= WAIT_MS && this.#failures === 0)) {
       const fetching = this.#fetch()

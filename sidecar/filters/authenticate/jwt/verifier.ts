@@ -1,10 +1,10 @@
-import type { Caller } from '../../../exchange/caller.ts'
 import { ProxyError } from '../../../exchange/proxy-error.ts'
 import type { FilterLive, FilterParts } from '../../filter.ts'
 import type { JwtProvider } from '../schema.ts'
 import { Slots } from '../slots.ts'
+import type { IdentifiedToken } from '../token-caller.ts'
 import { VerifiedTokens } from '../verified-tokens.ts'
-import { readClaims, type TokenIdentity, type Unacceptable } from './claims.ts'
+import { readClaims, type Unacceptable } from './claims.ts'
 import type { Jose } from './jose.ts'
 import { FileKeys, type KeySource, RemoteKeys } from './remote-keys.ts'
 import { SecretKey } from './secret-key.ts'
@@ -19,12 +19,8 @@ const SLOTS = { running: 64, waiting: 256 }
 const MAX_UNDECIDED = 1_024
 
 /** A token that is good. */
-export interface VerifiedToken {
+export interface VerifiedToken extends IdentifiedToken {
   readonly until: number
-  readonly identity: TokenIdentity
-  /** Whose it is, by the consumers whose digest stands in `directory`; null: not looked up yet. */
-  caller: Caller | null
-  directory: string
 }
 
 /** What becomes of a token: it is good, or why not, or why nobody can tell. */
