@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import net from 'node:net'
+import type net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import tls from 'node:tls'
 import { askTls, CertificateFolder, type TlsAnswer } from '../harness/certificates.ts'
