@@ -1,6 +1,6 @@
 /**
- * Which origins a list allows: exact ones, `https://*.shop.example` for one label or more, `*` for every one. Origins are
- * compared as they are sent: scheme, host and port are in lower case by the standard.
+ * Which origins a list allows: exact ones, those whose host begins with a star (one label or more), a lone star for every
+ * one. Origins are compared as they are sent: scheme, host and port are in lower case by the standard.
  */
 export function compileOrigins(origins: readonly string[]): (origin: string) => boolean {
   if (origins.includes('*')) return () => true

@@ -77,6 +77,7 @@ export class FrameScanner {
   #readHead(bytes: Uint8Array, at: number, end: number): number {
     const head = this.#head
     let from = at
+    if (this.#have === 0 && end - at >= head.length) return this.#readWholeHead(bytes, at)
     while (from < end) {
       head[this.#have++] = bytes[from++] as number // from < end
       if (this.#have === 2) this.#need = this.#judge()
@@ -87,6 +88,19 @@ export class FrameScanner {
       }
     }
     return from
+  }
+
+  /** The header is all there, as it mostly is. */
+  #readWholeHead(bytes: Uint8Array, at: number): number {
+    const head = this.#head
+    head[0] = bytes[at] as number // as many bytes are there as a header can have
+    head[1] = bytes[at + 1] as number
+    const need = this.#judge()
+    for (let i = 2; i < need; i++) head[i] = bytes[at + i] as number
+    this.#need = need
+    this.#have = need
+    if (!this.lost) this.#beginPayload()
+    return at + need
   }
 
   /** The first two bytes say whether this can be a frame. @returns how long its header is */
