@@ -51,18 +51,6 @@ function authenticateText({ mode, ways, optional }: NonNullable<RoutePolicies['a
   return optional ? `${named}, or nobody` : named
 }
 
-function upgradeText({ protocols, websocket }: UpgradePolicy): string {
-  if (protocols.length === 0) return 'off'
-  const parts = [protocols.join(', ')]
-  if (protocols.includes('websocket')) {
-    const { origins, ping, max } = websocket
-    if (origins !== null) parts.push(`from ${['the own host', ...origins].join(', ')}`)
-    if (ping !== null) parts.push(`ping ${durationText(ping)}`)
-    if (max !== null) parts.push(`at most ${durationText(max)}`)
-  }
-  return parts.join('; ')
-}
-
 function timeoutText(policy: TimeoutPolicy): string {
   const parts: string[] = []
   const add = (what: string, ms: number | null): void => {
