@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { anyText, flag, text, Wrong } from './scalars.ts'
 import { list, option, orOff, section, shorter } from './shape.ts'
 import { expandAuthorize } from './shorthands.ts'
@@ -39,3 +40,5 @@ export const authorize = shorter(
   ),
   [],
 )
+/** As it is written, after the schema has read it. */
+export type WrittenAuthorize = z.infer<typeof authorize>

@@ -1,6 +1,14 @@
 import type { AuthorizeConditions, AuthorizePolicy } from '../../filters/authorize/schema.ts'
-import type { PolicyLevel } from './resolve-policies.ts'
-import type { Resolution } from './resolution.ts'
+import type { WrittenAuthorize } from './authorize-schema.ts'
+import type { ConfigPath, Resolution } from './resolution.ts'
+
+/** A level with what it says of authorization. */
+interface Level {
+  readonly policies: { readonly authorize?: WrittenAuthorize | undefined }
+  readonly path: ConfigPath
+  readonly label: string
+  readonly name?: string
+}
 
 const CONDITIONS = ['peers', 'groups', 'scopes'] as const
 type Condition = (typeof CONDITIONS)[number]
@@ -15,13 +23,10 @@ interface Said {
  * a condition decides that one, and the others stay. `dryRun` is about what stands beside it, so that trying something
  * out below takes away nothing above; alone it is about everything that is inherited.
  */
-export function resolveAuthorize(
-  levels: readonly PolicyLevel[],
-  resolution: Resolution,
-): AuthorizePolicy | null {
+export function resolveAuthorize(levels: readonly Level[], resolution: Resolution): AuthorizePolicy | null {
   const off = levels.findLastIndex(({ policies }) => policies.authorize === false)
   const said = new Map<Condition, Said>()
-  const saying: PolicyLevel[] = []
+  const saying: Level[] = []
   let dryRun = false
   for (const level of levels.slice(off + 1)) {
     const { authorize } = level.policies
@@ -56,7 +61,7 @@ function conditions(said: ReadonlyMap<Condition, Said>, dryRun: boolean): Author
   return { peers: names('peers'), groups: names('groups'), scopes: names('scopes') }
 }
 
-function warnOfNothing(level: PolicyLevel, resolution: Resolution): void {
+function warnOfNothing(level: Level, resolution: Resolution): void {
   if (resolution.partial) return
   const line = resolution.line([...level.path, 'authorize'])
   const text = `\`authorize\` (${line}) says nothing that could hold: it refuses everybody`
@@ -65,6 +70,6 @@ function warnOfNothing(level: PolicyLevel, resolution: Resolution): void {
 }
 
 /** Such as `route.orders`: stays the same when lines of the file move. */
-function levelText({ label, name }: PolicyLevel): string {
+function levelText({ label, name }: Level): string {
   return name === undefined ? label : `${label}.${name}`
 }
