@@ -18,8 +18,6 @@ export interface PolicyLevel {
   readonly label: string
   /** What its name is, where it has one: of the listener, of the route. */
   readonly name?: string
-  /** What its name is, where it has one: of the listener, of the route. */
-  readonly name?: string
 }
 
 export const POLICY_NAMES = [
