@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { isReserved } from '../../exchange/reserved-names.ts'
 import { cookieName, claimPath } from './key-schema.ts'
 import { fieldName } from './match-schema.ts'
-import { duration } from './quantities.ts'
+import { duration, durationOrOff } from './quantities.ts'
 import { anyText, flag, isOff, nameText, oneOf, referenceName, scalar, text, Wrong } from './scalars.ts'
-import { byFieldName, byName, list, option, section, shorter } from './shape.ts'
+import { byFieldName, byName, list, option, required, section, shorter } from './shape.ts'
 
 /** Signature algorithms (RFC 7518, RFC 8037, RFC 9864); `none` is not among them. */
 export const ALGORITHMS = [
@@ -106,6 +106,29 @@ const jwtProvider = section('a JWT provider', {
   ),
 })
 
+const introspectionProvider = section('an introspection provider', {
+  url: required(keyUrl, 'where the issuer says whether a token is good'),
+  clientId: required(anyText, 'who asks'),
+  clientSecret: required(anyText, 'proves who asks (basic authentication)'),
+  timeout: option(duration, 'how long an answer is waited for', '2s'),
+  cache: option(
+    durationOrOff,
+    'how long a good token is good without asking again, at most `60s`; `off`: every request asks',
+    '60s',
+  ),
+  issuer: option(textOrOff, 'what `iss` has to be, where the answer says it. Default: not looked at'),
+  audiences: option(audiences, 'one of these has to be in `aud`. Default: not looked at'),
+  skew: option(duration, 'how much clocks may differ', '30s'),
+  from: option(place, 'where the token stands. Default: `authorization: Bearer`'),
+  forward: option(flag, '`off` takes the token out of the request', true),
+  subject: option(claimPath, 'the member of the answer that says who calls', 'sub'),
+  groups: option(claimPath, 'the member that lists groups; `a.b` goes into one that is a map'),
+  claimHeaders: option(
+    byFieldName(claimHeader, claimPath),
+    'headers that tell the upstream what the answer says; clients cannot set them',
+  ),
+})
+
 const apiKeyProvider = section('an API key provider', {
   header: option(fieldName, 'the header that holds the key'),
   cookie: option(cookieName, 'the cookie that holds it'),
@@ -139,6 +162,10 @@ export const authenticationSchema = section(
   'authentication',
   {
     jwt: option(byName(nameText, jwtProvider), 'signed tokens'),
+    introspection: option(
+      byName(nameText, introspectionProvider),
+      'tokens of which their issuer says whether they are good (RFC 7662)',
+    ),
     apiKey: option(byName(nameText, apiKeyProvider), 'keys of consumers'),
     mtls: option(
       byName(nameText, mtlsProvider),
@@ -146,18 +173,19 @@ export const authenticationSchema = section(
     ),
     basic: option(byName(nameText, basicProvider), 'names and passwords, for development'),
   },
-  ['oidc', 'introspection'],
+  ['oidc'],
 )
 /** As it is written, after the schema has read it. */
 export type WrittenAuthentication = z.infer<typeof authenticationSchema>
 
 const KINDS = {
   jwt: option(referenceName, 'a JWT provider'),
+  introspection: option(referenceName, 'an introspection provider'),
   apiKey: option(referenceName, 'an API key provider'),
   mtls: option(referenceName, 'an mTLS provider'),
   basic: option(referenceName, 'a basic provider'),
 }
-const LATER = ['oidc', 'introspection']
+const LATER = ['oidc']
 const way = section('a provider', KINDS, LATER)
 
 /** Who may call a route. */

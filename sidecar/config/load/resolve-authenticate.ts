@@ -9,9 +9,9 @@ import { contentHash } from './hash.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { didYouMean } from './suggestion.ts'
 
-const KINDS = ['jwt', 'apiKey', 'mtls', 'basic'] as const
+const KINDS = ['jwt', 'introspection', 'apiKey', 'mtls', 'basic'] as const
 /** Kinds whose credentials say more than a name. */
-const CLAIMS: ReadonlySet<ProviderKind> = new Set(['jwt'])
+const CLAIMS: ReadonlySet<ProviderKind> = new Set(['jwt', 'introspection'])
 
 /** Who may call a route; null: everybody. What is wrong is reported once, at the level where it was written. */
 export function resolveAuthenticate(

@@ -9,6 +9,7 @@ import type {
 import type { WrittenAuthentication } from './authentication-schema.ts'
 import type { WrittenConsumer, WrittenPlans } from './consumers-schema.ts'
 import { contentHash } from './hash.ts'
+import { resolveIntrospection } from './resolve-introspection.ts'
 import { resolveJwtProvider } from './resolve-jwt.ts'
 import type { Resolution } from './resolution.ts'
 
@@ -24,6 +25,9 @@ export function resolveIdentity(
   const { authentication = {} } = written
   const providers = {
     jwt: mapped(authentication.jwt, (name, one) => resolveJwtProvider(name, one, resolution)),
+    introspection: mapped(authentication.introspection, (name, one) =>
+      resolveIntrospection(name, one, resolution),
+    ),
     apiKey: mapped(authentication.apiKey, (name, one): ApiKeyProvider => {
       if ((one.header === undefined) === (one.cookie === undefined) && !resolution.partial) {
         const path = ['authentication', 'apiKey', name]
@@ -91,6 +95,9 @@ function uniqueNames(providers: Providers, resolution: Resolution): void {
   }
 }
 
+/** Whose credentials say who calls in a claim. */
+const CLAIMED = ['jwt', 'introspection'] as const
+
 interface ConsumerSurroundings {
   readonly providers: Providers
   readonly plans: readonly PlanSpec[]
@@ -107,7 +114,8 @@ function resolveConsumer(
     resolution.fault([...path, 'plan'], `there is no plan \`${plan}\``)
   }
   const provider = (given: string | undefined, kind: 'jwt' | 'basic' | 'apiKey', at: typeof path): string => {
-    const names = Object.keys(providers[kind])
+    const kinds = kind === 'jwt' ? CLAIMED : [kind]
+    const names = kinds.flatMap(one => Object.keys(providers[one]))
     if (given !== undefined) {
       if (!names.includes(given) && !resolution.partial && resolution.secrets)
         resolution.fault([...at, 'provider'], `there is no provider \`${given}\` in authentication.${kind}`)

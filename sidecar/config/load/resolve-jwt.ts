@@ -68,7 +68,8 @@ export function resolveJwtProvider(name: string, written: Written, resolution: R
   return { ...provider, digest: contentHash(provider) }
 }
 
-function placeOf(written: Written['from'], path: ConfigPath, resolution: Resolution): CredentialPlace {
+/** Where a token stands. */
+export function placeOf(written: Written['from'], path: ConfigPath, resolution: Resolution): CredentialPlace {
   if (written === undefined) return { kind: 'bearer' }
   const { header, cookie } = written
   if ((header === undefined) === (cookie === undefined) && !resolution.partial)

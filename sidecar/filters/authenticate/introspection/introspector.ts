@@ -57,7 +57,7 @@ export class Introspector {
     const good = this.#good.get(id, clock.now())
     if (good !== undefined) {
       const { expiresAt } = good.identity
-      if (expiresAt === null || clock.wall() < expiresAt + this.#provider.skew) {
+      if (expiresAt === null || clock.wall() < expiresAt) {
         this.#counts.known.value++
         return good
       }
