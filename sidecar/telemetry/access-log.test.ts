@@ -219,3 +219,63 @@ test('settings change with a reload', () => {
   log.write(exchangeOf(), 'all')
   assert.equal(parsed(lines)['service'], 'other')
 })
+
+test('a connection of a TCP listener: no request, hostile names escaped, in JSON and as text', () => {
+  for (const format of ['json', 'text'] as const) {
+    const { log, lines } = logOf()
+    log.configure({ service: 's', format, percent: 100 })
+    const exchange = new Exchange({
+      method: '',
+      target: '',
+      version: 'TCP',
+      headers: [],
+      body: NO_BODY,
+      tunnel: null,
+      expectsContinue: false,
+      connectHost: null,
+      peer: { address: '10.0.0.9', port: 4711, encrypted: false, serverName: 'a"\x1b[31m', identity: null },
+      responder,
+      entry: '127.0.0.1:80',
+      startedAt: 100,
+    })
+    Object.assign(exchange, {
+      listener: 'db',
+      route: 'pg',
+      upstream: 'pg',
+      endpoint: '10.0.0.1:5432',
+      attempts: 2,
+    })
+    Object.assign(exchange, { reason: 'upstream_idle', bytesIn: 3, bytesOut: 4, firstByteAfter: 2 })
+    log.write(exchange, 'errors')
+    if (format === 'json') {
+      const { time, duration_ms: duration, ...rest } = parsed(lines)
+      assert.deepEqual([typeof time, typeof duration], ['string', 'number'])
+      assert.deepEqual(rest, {
+        service: 's',
+        listener: 'db',
+        route: 'pg',
+        sni: 'a"\x1b[31m',
+        reason: 'upstream_idle',
+        connect_ms: 2,
+        bytes_in: 3,
+        bytes_out: 4,
+        upstream: 'pg',
+        endpoint: '10.0.0.1:5432',
+        attempts: 2,
+        peer: '10.0.0.9:4711',
+        protocol: 'TCP',
+      })
+    } else {
+      assert.match(
+        lines[0] ?? '',
+        / TCP +\d.*ms 10\.0\.0\.9:4711 .* route=pg -> 10\.0\.0\.1:5432 in=3 out=4 attempts=2 upstream_idle\n$/,
+      )
+      assert.ok(!lines.join('').includes('\x1b'))
+    }
+  }
+  const { log, lines } = logOf()
+  const well = exchangeOf()
+  Object.assign(well, { version: 'TCP' })
+  log.write(well, 'errors')
+  assert.equal(lines.length, 0)
+})
