@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import type { LimitHeaders } from '../../filters/rate-limit/schema.ts'
 import { keySources } from './key-schema.ts'
 import { duration, parseDuration } from './quantities.ts'
 import {
   flag,
   integer,
   integerOrOff,
+  isOff,
   nameText,
   oneOf,
   referenceName,
@@ -77,6 +79,17 @@ const limit = section('a limit', {
 
 const limits = list(limit, 1000)
 
+const limitHeaders = scalar<LimitHeaders>(
+  { anyOf: [{ enum: ['ietf', 'kong'] }, { const: false }] },
+  'ietf',
+  (value, shown) => {
+    if (isOff(value)) return 'off'
+    return value === 'ietf' || value === 'kong'
+      ? value
+      : new Wrong(`expected \`ietf\`, \`kong\` or \`off\`, got ${shown}`)
+  },
+)
+
 /** The limits of `defaults`, a listener or a route. */
 export const rateLimit = shorter(
   expandRateLimit,
@@ -84,7 +97,7 @@ export const rateLimit = shorter(
     section('limits of requests', {
       limits: required(limits, 'all of them have to allow a request'),
       headers: option(
-        oneOf(['ietf', 'kong', 'off']),
+        limitHeaders,
         'what tells a client how far it is: `RateLimit` and `RateLimit-Policy`, the fields of Kong, or nothing',
         'ietf',
       ),

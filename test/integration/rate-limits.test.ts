@@ -1,0 +1,278 @@
+// Limits over sockets: where they count, who replaces whom, what a client sees, what a reload keeps.
+import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
+import { test, type TestContext } from 'node:test'
+import { InProcess } from '../harness/in-process.ts'
+import { reasonOf } from '../harness/problem.ts'
+import { RawUpstream } from '../harness/raw-upstream.ts'
+import { SteppedClock } from '../harness/stepped-clock.ts'
+import type { WireResponse } from '../harness/strict-http.ts'
+
+/** Two listeners: `/a` and `/b` of `in`, `/c` of `second`; callers by key, in the plans gold and none. */
+function configuration(
+  limits: {
+    defaults?: string
+    listener?: string
+    a?: string
+    gold?: string
+    partner?: string
+  },
+  top = '',
+): string {
+  const level = (what: string | undefined): string => (what === undefined ? '' : `rateLimit: ${what}`)
+  const member = (what: string | undefined): string => (what === undefined ? '' : `, rateLimit: ${what}`)
+  return `version: 1
+service: test
+telemetry: { accessLog: on }
+defaults: { authenticate: { apiKey: clients, optional: on } ${member(limits.defaults)} }
+authentication: { apiKey: { clients: { header: x-api-key } } }
+plans: { gold: { groups: [gold] ${member(limits.gold)} } }
+consumers:
+  - { name: partner, apiKeys: { sha256: ${hash('sha256', 'partner')} } ${member(limits.partner)} }
+  - { name: rich, groups: [gold], apiKeys: { sha256: ${hash('sha256', 'rich')} } }
+  - { name: richer, groups: [gold], apiKeys: { sha256: ${hash('sha256', 'richer')} } }
+listeners:
+  - name: in
+    role: edge
+    address: 127.0.0.1:0
+    trustedProxies: [127.0.0.1]
+    ${level(limits.listener)}
+    routes:
+      - { name: a, match: { path: /a }, respond: { body: a } ${member(limits.a)} }
+      - { name: b, match: { path: /b }, respond: { body: b } }
+  - name: second
+    role: edge
+    address: 127.0.0.1:0
+    routes: [{ name: c, match: { path: /c }, respond: { body: c } }]
+${top}
+`
+}
+
+class Asking {
+  readonly proxy: InProcess
+  constructor(proxy: InProcess) {
+    this.proxy = proxy
+  }
+
+  static async of(t: TestContext, yaml: string, clock?: SteppedClock): Promise<Asking> {
+    const proxy = await InProcess.start(yaml, clock === undefined ? {} : { clock })
+    t.after(() => proxy.stop())
+    return new Asking(proxy)
+  }
+
+  async get(path: string, fields: Record<string, string> = {}): Promise<WireResponse> {
+    const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+    const listener = path === '/c' ? 'second' : 'in'
+    return this.proxy.ask(`GET ${path} HTTP/1.1\r\nhost: x\r\n${lines.join('')}\r\n`, { listener })
+  }
+
+  /** How many requests pass before one is refused. */
+  async room(path: string, fields?: Record<string, string>): Promise<number> {
+    for (let count = 0; count < 50; count++) {
+      const { status } = await this.get(path, fields)
+      if (status === 429) return count
+      assert.equal(status, 200)
+    }
+    return Infinity
+  }
+}
+
+const PARTNER = { 'x-api-key': 'partner' }
+const RICH = { 'x-api-key': 'rich' }
+const RICHER = { 'x-api-key': 'richer' }
+
+test('a limit counts where it is written: over all routes, over a listener, over a route', async t => {
+  const asking = await Asking.of(
+    t,
+    configuration({
+      defaults: '{ requests: 10, per: minute }',
+      listener: '{ requests: 6, per: hour }',
+      a: '{ requests: 3, per: second }',
+    }),
+    new SteppedClock(),
+  )
+  assert.equal(await asking.room('/a', PARTNER), 3)
+  assert.equal(await asking.room('/b', PARTNER), 3, 'of the listener 3 are left')
+  assert.equal(await asking.room('/c', PARTNER), 4, 'of all routes 4 are left')
+  assert.equal(await asking.room('/c', RICH), 10, 'another caller has a count of its own')
+})
+
+test('a route replaces what has the same name, adds what has another, and `off` takes all away', async t => {
+  const inherited = { defaults: '[{ requests: 4, per: minute }, { requests: 5, per: hour }]' }
+  const replaced = await Asking.of(t, configuration({ ...inherited, a: '{ requests: 2, per: minute }' }))
+  assert.equal(await replaced.room('/a'), 2)
+  assert.equal(await replaced.room('/b'), 3, 'the hour is common, the minute of the route is not')
+  const off = await Asking.of(t, configuration({ ...inherited, a: 'off' }))
+  assert.equal(await off.room('/a'), Infinity)
+  assert.equal(await off.room('/b'), 4)
+})
+
+test('plans and consumers: other numbers, limits of their own, `off`, and the route has the last word', async t => {
+  const asking = await Asking.of(
+    t,
+    configuration({
+      defaults: '{ requests: 2, per: minute, plans: { gold: 8 } }',
+      gold: '{ requests: 5, per: hour }',
+      partner: 'off',
+      a: '{ requests: 1, per: hour }',
+    }),
+  )
+  assert.equal(await asking.room('/b'), 2)
+  assert.equal(await asking.room('/b', PARTNER), Infinity)
+  assert.equal(await asking.room('/a', PARTNER), 1, 'a route guards itself')
+  assert.equal(await asking.room('/b', RICH), 5, 'the quota of the plan is tighter than its minute')
+  assert.equal(await asking.room('/c', RICH), 0, 'and counts all that the caller does')
+  assert.equal(await asking.room('/b', RICHER), 5, 'each caller of a plan has its own')
+})
+
+test('what a client sees: policies, the tightest, when to come again, and which limit it was', async t => {
+  const clock = new SteppedClock()
+  const asking = await Asking.of(
+    t,
+    configuration({ a: '[{ requests: 3, per: minute }, { requests: 100, per: day, by: all }]' }),
+    clock,
+  )
+  const first = await asking.get('/a')
+  assert.equal(first.headers['ratelimit-policy'], '"consumer-minute";q=3;w=60, "all-day";q=100;w=86400')
+  assert.equal(first.headers['ratelimit'], '"consumer-minute";r=2;t=60')
+  await asking.proxy.step(10_000)
+  await asking.get('/a')
+  await asking.get('/a')
+  const refused = await asking.get('/a')
+  assert.equal(refused.status, 429)
+  assert.equal(refused.headers['retry-after'], '50')
+  assert.equal(refused.headers['ratelimit'], '"consumer-minute";r=0;t=50')
+  assert.equal(reasonOf(refused), 'rate_limited')
+  assert.match(refused.body.toString(), /"violated-policies":\["consumer-minute"\]/)
+  await asking.proxy.step(49_000, 1000)
+  assert.equal((await asking.get('/a')).status, 429)
+  await asking.proxy.step(1000)
+  assert.equal((await asking.get('/a')).status, 200)
+  const line = await asking.proxy.accessLine(one => one.status === 429)
+  assert.equal(line.reason, 'rate_limited')
+  assert.match(
+    await asking.proxy.metrics(),
+    /^gateway_rate_limit_exceeded_total\{client_id="anonymous",route="a"\} 2$/m,
+  )
+})
+
+test('fields of Kong, or none; a caller is counted by its name', async t => {
+  const limits = 'limits: [{ requests: 2, per: minute }, { requests: 9, per: hour }]'
+  const kong = await Asking.of(t, configuration({ a: `{ ${limits}, headers: kong }` }))
+  const { headers } = await kong.get('/a', PARTNER)
+  const seen = Object.fromEntries(Object.entries(headers).filter(([name]) => name.includes('ratelimit')))
+  assert.deepEqual(seen, {
+    'ratelimit-limit': '2',
+    'ratelimit-remaining': '1',
+    'ratelimit-reset': '60',
+    'x-ratelimit-limit-minute': '2',
+    'x-ratelimit-remaining-minute': '1',
+    'x-ratelimit-limit-hour': '9',
+    'x-ratelimit-remaining-hour': '8',
+  })
+  assert.equal(await kong.room('/a', PARTNER), 1)
+  assert.match(await kong.proxy.metrics(), /exceeded_total\{client_id="partner",route="a"\} 1$/m)
+  const off = await Asking.of(t, configuration({ a: `{ ${limits}, headers: off }` }))
+  assert.equal(await off.room('/a'), 2)
+  const refused = await off.get('/a')
+  assert.deepEqual(
+    Object.keys(refused.headers).filter(name => name.includes('ratelimit')),
+    [],
+  )
+  assert.ok(refused.headers['retry-after'] !== undefined)
+})
+
+test('dryRun refuses nothing, says nothing to clients, and reports', async t => {
+  const asking = await Asking.of(
+    t,
+    configuration({ a: '{ limits: { requests: 2, per: minute }, dryRun: on }' }),
+  )
+  for (let i = 0; i < 5; i++) {
+    const { status, headers } = await asking.get('/a')
+    assert.equal(status, 200)
+    assert.equal(headers['ratelimit'], undefined)
+  }
+  const metrics = await asking.proxy.metrics()
+  assert.match(metrics, /^outrigger_rate_limit_dry_run_exceeded_total\{client_id="anonymous",route="a"\} 3$/m)
+  assert.doesNotMatch(metrics, /gateway_rate_limit_exceeded_total\{/)
+  assert.ok(asking.proxy.errors.some(line => line['msg'] === 'a limit would refuse a request'))
+})
+
+test('a reload keeps the counts, also where a number changes', async t => {
+  const yaml = (minute: number, hour: number): string =>
+    configuration({
+      a: `[{ requests: ${minute}, per: minute }, { requests: ${hour}, per: hour }]`,
+      gold: '{ requests: 4, per: day }',
+    })
+  const asking = await Asking.of(t, yaml(3, 100))
+  assert.equal(await asking.room('/a'), 3)
+  assert.equal(await asking.room('/b', RICH), 4)
+  await asking.proxy.apply(yaml(3, 101))
+  assert.equal(await asking.room('/a'), 0)
+  await asking.proxy.apply(yaml(5, 101))
+  assert.equal(await asking.room('/a'), 2)
+  assert.equal(await asking.room('/b', RICH), 0)
+})
+
+test('row 64: a forwarded address counts only from whom it is believed; IPv6 counts by /64', async t => {
+  const asking = await Asking.of(t, configuration({ a: '{ requests: 2, per: minute, by: address }' }))
+  const from = (address: string): Record<string, string> => ({ 'x-forwarded-for': address })
+  assert.equal(await asking.room('/a', from('2001:db8:1:2::1')), 2)
+  for (let i = 0; i < 20; i++)
+    assert.equal((await asking.get('/a', from(`2001:db8:1:2:${i.toString(16)}::${i}`))).status, 429)
+  assert.equal(await asking.room('/a', from('2001:db8:1:3::1')), 2)
+  const yaml = configuration({ a: '{ requests: 2, per: minute, by: address }' })
+  const untrusting = await Asking.of(t, yaml.replace('trustedProxies: [127.0.0.1]', ''))
+  let passed = 0
+  for (let i = 0; i < 10; i++) if ((await untrusting.get('/a', from(`192.0.2.${i}`))).status === 200) passed++
+  assert.equal(passed, 2)
+})
+
+test('keys: several together, and whoever lacks one is counted by address, not nowhere', async t => {
+  const asking = await Asking.of(
+    t,
+    configuration({ a: '{ requests: 2, per: minute, by: [{ header: X-Tenant }, { query: shop }] }' }),
+  )
+  const tenant = (name: string): Record<string, string> => ({ 'x-tenant': name })
+  assert.equal(await asking.room('/a?shop=1', tenant('one')), 2)
+  assert.equal(await asking.room('/a?shop=2', tenant('one')), 2)
+  assert.equal(await asking.room('/a?shop=1', tenant('two')), 2)
+  assert.equal(await asking.room('/a', tenant('two')), 2)
+  assert.equal(await asking.room('/a'), 2)
+  assert.equal(await asking.room('/a?shop=', tenant('')), 0, 'an empty value is none')
+  const long = 'x'.repeat(5000)
+  assert.equal(await asking.room('/a', tenant(`${long}1`)), 2)
+  assert.equal(await asking.room('/a', tenant(`${long}2`)), 2)
+})
+
+test('so many at once: the place is free when the answer is out, and when the client is gone', async t => {
+  const upstream = await RawUpstream.listen()
+  t.after(() => upstream.close())
+  const yaml = configuration(
+    { a: '{ concurrent: 2 }' },
+    `upstreams: { app: { endpoints: ["127.0.0.1:${upstream.port}"] } }`,
+  ).replace('respond: { body: a }', 'upstream: app')
+  const asking = await Asking.of(t, yaml)
+  const ask = 'GET /a HTTP/1.1\r\nhost: x\r\n\r\n'
+  const clients = [await asking.proxy.connect('in'), await asking.proxy.connect('in')]
+  for (const client of clients) client.send(ask)
+  const servers = [await upstream.accept(), await upstream.accept()]
+  for (const server of servers) await server.readUntil('\r\n\r\n')
+  const refused = await asking.get('/a')
+  assert.equal(refused.status, 429)
+  assert.equal(refused.headers['retry-after'], '1')
+  assert.equal(refused.headers['ratelimit-policy'], '"consumer-concurrent";q=2;qu="concurrent-requests"')
+  clients[0]?.reset()
+  await asking.proxy.accessLine(line => line.status === 499)
+  const third = await asking.proxy.connect('in')
+  third.send(ask)
+  const server = await upstream.accept()
+  await server.readUntil('\r\n\r\n')
+  assert.equal((await asking.get('/a')).status, 429)
+  for (const one of [servers[1], server])
+    one?.send('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  for (const client of [clients[1], third]) assert.equal((await client?.readResponse())?.status, 200)
+  third.send(ask)
+  await (await upstream.accept()).readUntil('\r\n\r\n')
+  for (const client of [...clients, third]) client.destroy()
+})
