@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { encodeFrame } from '../../sidecar/websocket/frame-fixture.ts'
 import { Outrigger } from '../harness/outrigger.ts'
 import { RawClient } from '../harness/raw-client.ts'
@@ -36,16 +36,20 @@ telemetry: { accessLog: on }
 `
 }
 
+async function setUp(t: TestContext) {
+  const service = await WsServer.listen()
+  t.after(() => service.close())
+  const sidecar = await Outrigger.start(sidecarOf(service.port))
+  t.after(() => sidecar.stop('SIGKILL'))
+  const edge = await Outrigger.start(edgeOf(sidecar, 0))
+  t.after(() => edge.stop('SIGKILL'))
+  return { service, sidecar, edge }
+}
+
 // Both mostly wait for the notice of five seconds.
 describe('WebSockets and the life of a process', { concurrency: true }, () => {
   test('WebSocket echo through edge and sidecar survives 100 reloads and is closed with 1001 on drain', async t => {
-    const service = await WsServer.listen()
-    const sidecar = await Outrigger.start(sidecarOf(service.port))
-    const edge = await Outrigger.start(edgeOf(sidecar, 0))
-    t.after(async () => {
-      await Promise.all([edge.stop('SIGKILL'), sidecar.stop('SIGKILL')])
-      await service.close()
-    })
+    const { service, sidecar, edge } = await setUp(t)
     const port = edge.port('in')
     const client = await WsClient.open(port)
     for (let n = 1; n <= RELOADS; n++) {
@@ -82,13 +86,7 @@ describe('WebSockets and the life of a process', { concurrency: true }, () => {
   })
 
   test('a sidecar that ends says so to both ends, through the edge', async t => {
-    const service = await WsServer.listen()
-    const sidecar = await Outrigger.start(sidecarOf(service.port))
-    const edge = await Outrigger.start(edgeOf(sidecar, 0))
-    t.after(async () => {
-      await Promise.all([edge.stop('SIGKILL'), sidecar.stop('SIGKILL')])
-      await service.close()
-    })
+    const { service, sidecar, edge } = await setUp(t)
     const client = await WsClient.open(edge.port('in'))
     await client.echo('x')
     const there = once(service.sockets[0] as NodeJS.EventEmitter, 'close')
