@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type net from 'node:net'
+import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import tls from 'node:tls'
 import { askTls, CertificateFolder, type TlsAnswer } from '../harness/certificates.ts'
 import { freePort } from '../harness/free-port.ts'
 import { InProcess } from '../harness/in-process.ts'
 import { needs } from '../harness/needs.ts'
+import { Outrigger } from '../harness/outrigger.ts'
 import { startHaproxy, startNginx, startRedis } from '../harness/programs.ts'
 import { RawClient } from '../harness/raw-client.ts'
+import { RawUpstream } from '../harness/raw-upstream.ts'
 
 // TCP listeners in front of real services, and headers of ours that real proxies read.
 
@@ -255,5 +257,44 @@ upstreams:
     )
   } finally {
     service.close()
+  }
+})
+
+async function connects(port: number): Promise<boolean> {
+  const socket = net.connect({ port, host: '127.0.0.1' })
+  const connected = await new Promise<boolean>(resolve => {
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
+  })
+  socket.destroy()
+  return connected
+}
+
+test('a drain: no new connection, those that are open go on until its time is over; the exit code says that one was cut', async () => {
+  const service = await RawUpstream.listen()
+  const outrigger = await Outrigger.start(`version: 1
+service: test
+admin: { address: "127.0.0.1:0" }
+drain: { timeout: 1500ms }
+listeners:
+  - { name: db, role: edge, address: "127.0.0.1:0", protocol: tcp, upstream: db }
+upstreams: { db: { endpoints: ["127.0.0.1:${service.port}"] } }
+`)
+  try {
+    const port = outrigger.port('db')
+    const client = await RawClient.connect(port)
+    client.send('one')
+    const far = await service.accept()
+    await far.readUntil('one')
+    const stopping = outrigger.stop('SIGINT')
+    await outrigger.logged(line => line.msg === 'draining')
+    while (await connects(port));
+    far.send('still there')
+    await client.readUntil('still there')
+    assert.equal(await client.closed(), 'ECONNRESET')
+    assert.deepEqual(await stopping, { code: 4, signal: null })
+    client.destroy()
+  } finally {
+    await outrigger.stop('SIGKILL')
+    await service.close()
   }
 })
