@@ -27,7 +27,7 @@ const spelled = fc
     fc
       .array(fc.boolean(), { minLength: name.length, maxLength: name.length })
       .map(upper =>
-        [...name].map((letter, at) => (upper[at] === true ? letter.toUpperCase() : letter)).join(''),
+        Array.from(name, (letter, at) => (upper[at] === true ? letter.toUpperCase() : letter)).join(''),
       ),
   )
 

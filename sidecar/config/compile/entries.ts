@@ -35,7 +35,7 @@ export interface CompiledEntries<U extends Specified> {
   /** For the compilation after this one. */
   readonly parts: KeptParts<U>
   /** Gives back the live state of the filters. Once. */
-  release(): void
+  readonly release: () => void
 }
 
 /**
@@ -75,8 +75,7 @@ async function compileListeners<U extends Specified>(
     const compiled: Route<U>[] = []
     for (const route of spec.routes) {
       const before = parts.before?.route(route, spec.role, parts) ?? null
-      const kept =
-        before?.leases.take() === true ? before : traceRoute(spec.role, route, parts, shared, held)
+      const kept = before?.leases.take() === true ? before : traceRoute(spec.role, route, parts, shared, held)
       if (kept === before) held.push(kept.leases)
       made.keepRoute(kept)
       compiled.push(kept.route)

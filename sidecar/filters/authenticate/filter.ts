@@ -69,7 +69,7 @@ class AuthenticateFilter implements Filter {
       for (const proof of proofs) if (proof instanceof Promise) proof.catch(() => {})
       return missing(without)
     }
-    return Promise.all(proofs).then(all => {
+    return Promise.all(proofs.map(async proof => proof)).then(all => {
       const failed = all.find(proof => proof instanceof ProxyError)
       if (failed !== undefined) return failed
       const at = Math.max(

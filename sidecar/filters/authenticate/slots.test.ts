@@ -11,7 +11,7 @@ test('so much runs, so much waits in turn, and the rest is turned away', async (
   const all = [run('a'), run('b'), run('c')]
   assert.equal(run('d'), null)
   gate.resolve()
-  await Promise.all(all)
+  for (const one of all) await one
   assert.deepEqual(done, ['a', 'b', 'c'])
   await run('e')
   // Work that fails gives its place back as well.
