@@ -9,9 +9,12 @@ import type { PeerIdentity } from '../exchange/peer-identity.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { canonicalize } from '../routing/canonical-request.ts'
 import { type Entry, listenerFor } from '../snapshot/snapshot.ts'
+import { addressLabel } from '../upstream/endpoint.ts'
+import { adminTarget } from './admin-client.ts'
 import type { Command, CommandOutput } from './command.ts'
 import { explanation, formatExplanation } from './explanation.ts'
 import { compileUnopened, judge, type UnopenedUpstream } from './judge.ts'
+import { liveUpstream } from './live-upstream.ts'
 
 /** `outrigger explain`: what becomes of one request, and why. */
 export const explain: Command = {
@@ -19,7 +22,8 @@ export const explain: Command = {
   summary: 'say which route takes a request, with which policies, and why the others do not',
   help: `Usage: outrigger explain [-c PATH]... [--env NAME] [--listener NAME] METHOD URL [-H 'name: value']...
 
-Decides one request as \`outrigger run\` would, and opens nothing: no socket, no look-up of names.
+Decides one request as \`outrigger run\` would, and opens nothing: no socket, no look-up of names. With --live it asks
+a running Outrigger how the endpoints are.
 
   -c, --config PATH   as for run (./outrigger.yaml)
   --env NAME          the environment whose overlays are laid over (OUTRIGGER_ENV)
@@ -28,12 +32,14 @@ Decides one request as \`outrigger run\` would, and opens nothing: no socket, no
   --claims JSON       what its token says
   --peer ID           the SPIFFE ID or DNS name that the client's certificate proves
   -H, --header LINE   a field of the request; a host field goes before that of the URL
+  --live              the state of each endpoint and its reason, from the admin.address of the configuration
+  --admin ADDRESS     the same from another address: host:port or unix:/path
   --format json       for machines
 
 URL is https://host/path, or a path with a host in -H. The request is taken to come from 127.0.0.1 without a body,
 unless a content-length or transfer-encoding says that there is one.
 
-Exit code 0 where the request was explained, one that is refused too; 1 configuration, 2 usage.
+Exit code 0 where the request was explained, one that is refused too; 1 configuration, or nobody to ask with --live, 2 usage.
 `,
   run,
 }
@@ -63,10 +69,19 @@ async function run(args: string[], io: CommandOutput): Promise<number> {
   const identity = options.peer === undefined ? null : identityNamed(options.peer)
   const asked = { head: request.head, encrypted: request.encrypted, peer: PEER, identity, caller }
   const explained = explanation(loaded.config, entry, await judge(entry, asked))
-  io.stdout(
-    options.format === 'json' ? `${JSON.stringify(explained, null, 2)}\n` : formatExplanation(explained),
-  )
-  return 0
+  const { upstream } = explained
+  const from = options.admin ?? (options.live ? addressLabel(loaded.config.admin.address) : null)
+  const target = from === null ? null : adminTarget(from)
+  if (from !== null && target === null) return refuse(`${from} is no address that can be asked: say --admin`)
+  const live = target === null || upstream === null ? null : await liveUpstream(target, upstream.name)
+  const whole =
+    upstream === null || live === null || typeof live === 'string'
+      ? explained
+      : { ...explained, upstream: { ...upstream, live } }
+  io.stdout(options.format === 'json' ? `${JSON.stringify(whole, null, 2)}\n` : formatExplanation(whole))
+  if (typeof live !== 'string') return 0
+  io.stderr(`outrigger explain: ${from}: ${live}\n`)
+  return 1
 }
 
 function parse(args: string[]) {
@@ -83,6 +98,8 @@ function parse(args: string[]) {
         as: { type: 'string' },
         claims: { type: 'string' },
         peer: { type: 'string' },
+        live: { type: 'boolean' },
+        admin: { type: 'string' },
       },
     })
     const format = values.format ?? 'text'
@@ -101,6 +118,8 @@ function parse(args: string[]) {
       as: values.as,
       claims: values.claims,
       peer: values.peer,
+      live: values.live === true,
+      admin: values.admin,
       request,
     }
   } catch (error) {

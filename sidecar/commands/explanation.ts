@@ -11,6 +11,7 @@ import type { UpstreamSpec } from '../upstream/upstream-spec.ts'
 import type { Decision, Judgement, UnopenedUpstream } from './judge.ts'
 import { callerText, type ExplainedCaller, explainedCaller } from './caller-text.ts'
 import { keySourcesText, sideText, usedKeyText } from './key-text.ts'
+import { type LiveUpstream, liveLines } from './live-upstream.ts'
 import { policyText } from './policy-text.ts'
 import { upstreamSettings } from './upstream-text.ts'
 
@@ -72,6 +73,8 @@ export interface ExplainedUpstream {
   readonly endpoints: readonly string[]
   /** How it is balanced, checked, protected and limited, in words. */
   readonly settings: readonly (readonly [label: string, text: string])[]
+  /** How it is in a running process; null where none was asked. */
+  readonly live: LiveUpstream | null
 }
 
 /** Puts a judgement in words. */
@@ -206,6 +209,7 @@ function upstreamOf(
     hashed: hashedText(upstream, exchange),
     endpoints: upstream.endpoints.map(endpointText),
     settings: upstreamSettings(upstream),
+    live: null,
   }
 }
 
@@ -272,6 +276,8 @@ export function formatExplanation(explained: Explanation): string {
     say('  served by', `${upstream.endpoints.join(', ')} (${upstream.loadBalance})`)
     if (upstream.hashed !== null) say('  hashed', upstream.hashed)
     for (const [label, text] of upstream.settings) say(`  ${label}`, text)
+    for (const [label, text] of upstream.live === null ? [] : liveLines(upstream.live))
+      say(`  ${label}`, text)
     for (const [name, value] of upstream.headers) say('  header', `${name}: ${value}`)
   }
   // What stands in a request or a file must not steer the terminal that shows it.
