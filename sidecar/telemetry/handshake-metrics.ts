@@ -39,6 +39,6 @@ function resultOf(failure: string): string {
   if (failure === '') return 'ok'
   if (failure === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'timeout'
   if (failure === 'ECONNRESET' || failure === 'EPIPE') return 'closed'
-  if (/^ERR_SSL_/.test(failure)) return 'protocol'
+  if (failure.startsWith('ERR_SSL_')) return 'protocol'
   return 'client_certificate'
 }
