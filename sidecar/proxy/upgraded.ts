@@ -30,7 +30,10 @@ export function openUpgraded(
   const compressed = compression(exchange, head.headers)
   if (compressed === null) return body
   const { ping, max } = route.policies.upgrade.websocket
-  const tunnel = new WebSocketTunnel(exchange, body, { ping, max, compressed }, parts)
+  const expiresAt = exchange.caller?.expiresAt ?? null
+  // A credential that was let in although it has just ended is not good for longer.
+  const credential = expiresAt === null ? null : Math.max(0, expiresAt - parts.wall())
+  const tunnel = new WebSocketTunnel(exchange, body, { ping, max, credential, compressed }, parts)
   exchange.tunnelControl = tunnel
   attempt.body = tunnel.up.way
   return tunnel.down.way

@@ -15,6 +15,7 @@ const ANSWER_MS = 2000
 const UNANSWERED = 2
 
 const GOING_AWAY = 1001
+const POLICY_VIOLATION = 1008
 const INTERNAL_ERROR = 1011
 
 /** How a WebSocket is looked after. Milliseconds; null: not. */
@@ -23,6 +24,8 @@ export interface WebSocketSettings {
   readonly ping: number | null
   /** How long the WebSocket may live. */
   readonly max: number | null
+  /** How long the credential that opened it is still good. */
+  readonly credential: number | null
   /** Whether permessage-deflate was agreed on. */
   readonly compressed: boolean
 }
@@ -54,6 +57,7 @@ export class WebSocketTunnel implements TunnelControl, LaneOwner, TimerOwner {
   readonly #client: End
   readonly #upstream: End
   readonly #endsAt: number
+  readonly #expiresAt: number
   #pingAt: number
   #phase: 'open' | 'closing' | 'ending' | 'over' = 'open'
   /** Whether a close frame that finds no gap waits for one as long as it takes. */
@@ -66,7 +70,7 @@ export class WebSocketTunnel implements TunnelControl, LaneOwner, TimerOwner {
     settings: WebSocketSettings,
     parts: { readonly wheel: TimerWheel; readonly buffers: ReadBuffers },
   ) {
-    const { ping, max, compressed } = settings
+    const { ping, max, credential, compressed } = settings
     this.#exchange = exchange
     this.#wheel = parts.wheel
     this.up = new FrameLane(exchange.body, true, compressed, parts.buffers, this)
@@ -77,6 +81,7 @@ export class WebSocketTunnel implements TunnelControl, LaneOwner, TimerOwner {
     this.#pingEvery = ping ?? Infinity
     this.#pingAt = now + this.#pingEvery
     this.#endsAt = now + (max ?? Infinity)
+    this.#expiresAt = now + (credential ?? Infinity)
     this.#payload = ping === null ? null : randomBytes(PING_BYTES)
     this.#arm()
   }
@@ -137,6 +142,10 @@ export class WebSocketTunnel implements TunnelControl, LaneOwner, TimerOwner {
 
   #look(): void {
     const now = this.#wheel.now()
+    if (now >= this.#expiresAt) {
+      this.close(POLICY_VIOLATION, 'the credential has expired')
+      return
+    }
     if (now >= this.#endsAt) {
       this.close(GOING_AWAY, 'lifetime')
       return
@@ -151,7 +160,7 @@ export class WebSocketTunnel implements TunnelControl, LaneOwner, TimerOwner {
   }
 
   #arm(): void {
-    this.#wheel.scheduleAt(this.#timer, Math.min(this.#pingAt, this.#endsAt))
+    this.#wheel.scheduleAt(this.#timer, Math.min(this.#pingAt, this.#endsAt, this.#expiresAt))
   }
 
   /** Asks an end that was silent whether it is there. @param code said to the other end where it is not */

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { guarded, withGuard } from '../harness/guarded.ts'
+import { InProcess } from '../harness/in-process.ts'
 import { KeyServer } from '../harness/identity-provider.ts'
 import { reasonOf } from '../harness/problem.ts'
+import { SteppedClock } from '../harness/stepped-clock.ts'
 import { SECRET, sharedToken, SigningKey } from '../harness/tokens.ts'
+import { WsClient, WsServer } from '../harness/ws-peers.ts'
 
 const KEY = new SigningKey('one')
 const digest = (text: string): string => hash('sha256', text)
@@ -129,4 +132,22 @@ test('a reload keeps what was verified, and a consumer that is gone is gone with
   await proxy.apply(guarded(sink.port, { ...more, authentication: other }))
   assert.equal((await get('/x', token)).status, 401)
   assert.equal(issuer.asked.length, 1)
+})
+
+test('row 49: a WebSocket is closed with 1008 when the token that opened it expires', async t => {
+  const server = await WsServer.listen()
+  const clock = new SteppedClock()
+  const more = { authenticate: '{ jwt: main }', authentication: SHARED.split('\n')[0] ?? '' }
+  const proxy = await InProcess.start(guarded(server.port, more), { clock })
+  t.after(async () => {
+    await server.close()
+    await proxy.stop()
+  })
+  const token = await sharedToken({ sub: 'alice', exp: clock.wall() / 1000 + 60 })
+  const client = await WsClient.open(proxy.port('in'), '/', { headers: { authorization: `Bearer ${token}` } })
+  await proxy.step(59_000)
+  await client.echo('x')
+  await proxy.step(1_500)
+  assert.deepEqual(await client.closed, { code: 1008, reason: 'the credential has expired' })
+  await assert.rejects(WsClient.open(proxy.port('in'), '/'))
 })
