@@ -151,3 +151,32 @@ test('row 49: a WebSocket is closed with 1008 when the token that opened it expi
   assert.deepEqual(await client.closed, { code: 1008, reason: 'the credential has expired' })
   await assert.rejects(WsClient.open(proxy.port('in'), '/'))
 })
+
+test('row 49: a page of others opens no WebSocket with the cookie of its visitor', async t => {
+  const server = await WsServer.listen()
+  const authentication = 'apiKey: { clients: { cookie: key } }'
+  const more = {
+    authenticate: '{ apiKey: clients }',
+    authentication,
+    top: CONSUMERS.replace(/jwt: .*?\}, /, ''),
+  }
+  const proxy = await InProcess.start(guarded(server.port, more))
+  t.after(async () => {
+    await server.close()
+    await proxy.stop()
+  })
+  const opened = async (origin: string): Promise<boolean> => {
+    const headers = { cookie: 'key=web-key', ...(origin === '' ? {} : { origin }) }
+    try {
+      const client = await WsClient.open(proxy.port('in'), '/', { headers })
+      client.socket.close(1000)
+      await client.closed
+      return true
+    } catch {
+      return false
+    }
+  }
+  assert.equal(await opened(''), true)
+  assert.equal(await opened(`http://127.0.0.1:${proxy.port('in')}`), true)
+  assert.equal(await opened('https://evil.example'), false)
+})

@@ -89,6 +89,7 @@ class AuthenticateFilter implements Filter {
   #settle(exchange: Exchange, proof: Proof, provider: Provider): Verdict {
     if (proof instanceof ProxyError) return proof
     exchange.caller = proof
+    if (provider.byCookie === true) exchange.byCookie = true
     this.#forward(exchange, proof, provider)
     return undefined
   }

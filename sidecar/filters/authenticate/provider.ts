@@ -12,6 +12,8 @@ export interface Provider {
   readonly name: string
   /** What `www-authenticate` says where the credential is missing (RFC 9110 section 11.6.1). */
   readonly challenge: string
+  /** Whether browsers send its credentials by themselves, so that a page of others may act as its visitor. Absent: no. */
+  readonly byCookie?: boolean
   /** Whether its credentials bring claims. */
   readonly bringsClaims: boolean
   /** Looks at the request's credential. Null where it has none of this kind. A promise only where something has to be waited for. */

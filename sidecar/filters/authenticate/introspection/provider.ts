@@ -18,6 +18,7 @@ export class IntrospectedTokens implements Provider {
   readonly kind = 'introspection'
   readonly name: string
   readonly challenge = 'Bearer realm="outrigger"'
+  readonly byCookie: boolean
   readonly bringsClaims = true
   readonly claimHeaders: Provider['claimHeaders']
   readonly #spec: IntrospectionProvider
@@ -30,6 +31,7 @@ export class IntrospectedTokens implements Provider {
     this.name = spec.name
     this.claimHeaders = spec.claimHeaders
     this.#spec = spec
+    this.byCookie = spec.from.kind === 'cookie'
     this.#consumers = consumers
     this.#introspector = live.use(
       ['introspection', spec.digest],

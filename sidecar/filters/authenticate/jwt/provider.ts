@@ -15,6 +15,7 @@ export class Tokens implements Provider {
   readonly kind = 'jwt'
   readonly name: string
   readonly challenge: string
+  readonly byCookie: boolean
   readonly bringsClaims = true
   readonly claimHeaders: Provider['claimHeaders']
   readonly #spec: JwtProvider
@@ -30,6 +31,7 @@ export class Tokens implements Provider {
     this.#invalid = `${this.challenge}, error="invalid_token"`
     this.claimHeaders = spec.claimHeaders
     this.#spec = spec
+    this.byCookie = spec.from.kind === 'cookie'
     this.#consumers = consumers
     this.#verifier = openVerifier(spec, jose, live)
   }
