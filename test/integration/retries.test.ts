@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type InProcess, turns } from '../harness/in-process.ts'
-import { CountingService, withServices } from '../harness/services.ts'
+import { reasonOf } from '../harness/problem.ts'
+import { type Answer, CountingService, withServices } from '../harness/services.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
 import type { WireResponse } from '../harness/strict-http.ts'
 
@@ -169,4 +170,36 @@ test('what claims to be a repetition comes from us or not at all', async t => {
   await ask(proxy, 'GET', 'x-request-attempt: 7\r\nx-request-mirrored: true\r\n')
   assert.equal(service.came[0]?.headers['x-request-attempt'], undefined)
   assert.equal(service.came[0]?.headers['x-request-mirrored'], undefined)
+})
+
+test('the repetition after a lost race is the probe that the first try was: nobody else is let in beside it', async t => {
+  for (const scope of ['upstream', 'endpoint']) {
+    let release: (status: number) => void = () => {}
+    const held = new Promise<number>(resolve => (release = resolve))
+    const answers: (Answer | Promise<Answer>)[] = [200, 503, 'cut', held]
+    const service = await CountingService.listen((_, count) => answers[count - 1] ?? 200)
+    const clock = new SteppedClock()
+    const proxy = await withServices(
+      t,
+      { app: [service] },
+      {
+        route: 'retry: off',
+        upstream: `outlierDetection: off\ncircuitBreaker: { failureThreshold: 1, openFor: 1s, scope: ${scope} }`,
+      },
+      { clock },
+    )
+    const statuses: number[] = []
+    for (let i = 0; i < 3; i++) statuses.push((await ask(proxy, 'GET')).status)
+    assert.deepEqual(statuses, [200, 503, 503])
+    assert.equal(service.came.length, 2)
+    await proxy.step(1000)
+    const probe = ask(proxy, 'GET')
+    await proxy.until('the repetition', () => service.came.length === 4)
+    assert.match(await proxy.metrics(), /reuse_races_total\{upstream="app"\} 1/)
+    assert.equal(reasonOf(await ask(proxy, 'GET')), 'circuit_open')
+    assert.equal(service.came.length, 4)
+    release(200)
+    assert.equal((await probe).status, 200)
+    assert.equal((await ask(proxy, 'GET')).status, 200)
+  }
 })
