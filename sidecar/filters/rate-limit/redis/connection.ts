@@ -20,6 +20,7 @@ interface Client {
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   get(key: string): Promise<unknown>
+  scriptLoad(script: string): Promise<unknown>
   connect(): Promise<unknown>
   destroy(): void
 }
@@ -38,6 +39,8 @@ export class RedisConnection {
   #failures = 0
   /** Nobody asks it, because it did not answer. */
   #suspended = false
+  /** Whether it was said that it is not there. */
+  #away = false
   #pause: number = PROBE_MS.from
   #silentSince = 0
   /** Counts connections, so that a late answer of an earlier one says nothing of the present one. */
@@ -100,15 +103,17 @@ export class RedisConnection {
 
   #answered(): void {
     this.#failures = 0
-    this.#pause = PROBE_MS.from
-    if (!this.#suspended) return
     this.#suspended = false
+    if (!this.#away) return
+    this.#away = false
+    this.#pause = PROBE_MS.from
     this.#parts.warn('a store answers again', { store: this.#spec.name })
   }
 
   #failed(cause: string): void {
     if (this.#closed || ++this.#failures < FAILURES || this.#suspended) return
     this.#suspended = true
+    this.#away = true
     this.#silentSince = this.#parts.clock.now()
     const { name: store, onError } = this.#spec
     this.#parts.warn('a store does not answer', { store, onError, cause })
@@ -148,6 +153,8 @@ export class RedisConnection {
       }
       this.#client = client
       await client.connect()
+      // So that the first request finds it there. Who may not load scripts may run them all the same.
+      await client.scriptLoad(SCRIPT).catch(() => {})
       if (turn === this.#turn) this.#answered()
     } catch (error) {
       this.#lost(turn, error)
@@ -159,6 +166,7 @@ export class RedisConnection {
 
   #lost(turn: number, error: unknown): void {
     if (this.#closed || turn !== this.#turn) return
+    this.#away = true
     this.#parts.warn('a store cannot be reached', { store: this.#spec.name, cause: messageOf(error) })
   }
 
