@@ -64,7 +64,7 @@ const place = section('the place of a credential', {
 })
 
 /** A header for a claim: reserved from then on, so it must not be one that means something else. */
-const claimHeader = text('a header name', {}, 'x-user-id', (value, shown) => {
+export const claimHeader = text('a header name', {}, 'x-user-id', (value, shown) => {
   const name = value.toLowerCase()
   if (!/^[a-z0-9-]+$/.test(name)) return new Wrong(`${shown} is no header name of letters, digits and \`-\``)
   if (isReserved(name) || name.startsWith('x-')) return name
@@ -98,6 +98,10 @@ const jwtProvider = section('a JWT provider', {
   skew: option(duration, 'how much clocks may differ', '30s'),
   from: option(place, 'where the token stands. Default: `authorization: Bearer`'),
   forward: option(flag, '`off` takes the token out of the request', true),
+  proof: option(
+    oneOf(['mtls', 'dpop']),
+    'what tokens have to be bound to: a client certificate (RFC 8705) or a key (RFC 9449). Default: those that are bound are held to it',
+  ),
   subject: option(claimPath, 'the claim that says who calls', 'sub'),
   groups: option(claimPath, 'the claim that lists groups; `a.b` goes into a claim that is a map'),
   claimHeaders: option(

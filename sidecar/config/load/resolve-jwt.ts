@@ -63,6 +63,7 @@ export function resolveJwtProvider(name: string, written: Written, resolution: R
     forward: written.forward ?? true,
     subject: written.subject ?? 'sub',
     groups: written.groups ?? null,
+    proof: written.proof ?? null,
     claimHeaders: Object.entries(written.claimHeaders ?? {}),
   }
   return { ...provider, digest: contentHash(provider) }

@@ -23,6 +23,7 @@ export function jwtFixture(some: Partial<JwtProvider> = {}): JwtProvider {
     subject: 'sub',
     groups: null,
     claimHeaders: [],
+    proof: null,
     digest: '',
     ...some,
   } as const

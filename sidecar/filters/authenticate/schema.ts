@@ -85,6 +85,8 @@ export interface JwtProvider {
   /** The claim that lists groups; null: none does. */
   readonly groups: string | null
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
+  /** What tokens have to be bound to: a client certificate (RFC 8705) or a key (RFC 9449); null: those that are bound to one are held to it. */
+  readonly proof: 'mtls' | 'dpop' | null
   /** Of everything above. */
   readonly digest: string
 }

@@ -8,15 +8,17 @@ export const MAX_KEYS = 100
 const MAX_TRIED = 4
 
 /** What a kind of key is used with where neither it nor the configuration says more. */
-const BY_CURVE: Readonly<Record<string, readonly string[]>> = {
+export const BY_CURVE: Readonly<Record<string, readonly string[]>> = {
   'P-256': ['ES256'],
   'P-384': ['ES384'],
   'P-521': ['ES512'],
   Ed25519: ['EdDSA', 'Ed25519'],
 }
+/** Characters of the modulus of a key of 2,048 bits. */
+export const MIN_RSA = 342
 const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
 /** The public members of a key (RFC 7518 section 6): nothing else of it is read. */
-const PUBLIC = ['kty', 'n', 'e', 'crv', 'x', 'y'] as const
+export const PUBLIC = ['kty', 'n', 'e', 'crv', 'x', 'y'] as const
 
 /** A public key as verification uses it. */
 interface SetKey {

@@ -4,6 +4,7 @@ import type { JwtProvider } from '../schema.ts'
 import { Slots } from '../slots.ts'
 import type { IdentifiedToken } from '../token-caller.ts'
 import { VerifiedTokens } from '../verified-tokens.ts'
+import { type Binding, bindingOf } from './binding.ts'
 import { readClaims, type Unacceptable } from './claims.ts'
 import type { Jose } from './jose.ts'
 import { FileKeys, type KeySource, RemoteKeys } from './remote-keys.ts'
@@ -25,15 +26,26 @@ const MAX_UNDECIDED = 1_024
 /** A token that is good. */
 export interface VerifiedToken extends IdentifiedToken {
   readonly until: number
+  /** What it is bound to; null: it is for whoever has it. */
+  readonly binding: Binding | null
 }
 
 /** What becomes of a token: it is good, or why not, or why nobody can tell. */
 export type Outcome = VerifiedToken | Unacceptable | ProxyError
 
+/** The room for signatures, shared by all that check some. */
+export function openSlots(live: FilterLive): Slots {
+  return live.use(
+    ['signatures'],
+    () => new Slots(SLOTS.running, SLOTS.waiting),
+    () => {},
+  )
+}
+
 /** The verifier of a provider, shared by all routes that have it. */
 export function openVerifier(provider: JwtProvider, jose: Jose, live: FilterLive): Verifier {
   const none = (): void => {}
-  const slots = live.use(['signatures'], () => new Slots(SLOTS.running, SLOTS.waiting), none)
+  const slots = openSlots(live)
   const { keys, digest } = provider
   const source =
     keys.kind === 'url' || keys.kind === 'discovery'
@@ -148,7 +160,13 @@ export class Verifier {
     const { clock } = this.#parts
     const identity = readClaims(Object.freeze(claims), this.#provider, clock.wall())
     if ('cause' in identity) return identity
-    return { until: clock.now() + KEPT_MS, identity, caller: null, directory: '' }
+    return {
+      until: clock.now() + KEPT_MS,
+      binding: bindingOf(identity.claims),
+      identity,
+      caller: null,
+      directory: '',
+    }
   }
 
   /** The payload, where one of the keys signed it. */
