@@ -4,92 +4,17 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type net from 'node:net'
 import tls from 'node:tls'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { REASONS, type Reason } from '../../sidecar/exchange/proxy-error.ts'
 import { CertificateFolder } from '../harness/certificates.ts'
 import { routeTo } from '../harness/configs.ts'
 import { DeafUpstream } from '../harness/deaf-upstream.ts'
-import { guarded } from '../harness/guarded.ts'
 import { InProcess, turns } from '../harness/in-process.ts'
 import { reasonOf } from '../harness/problem.ts'
 import { withSink, withUpstream } from '../harness/proxied.ts'
-import type { RecordingSink } from '../harness/raw-upstream.ts'
-import { forge, SECRET, sharedToken } from '../harness/tokens.ts'
+import { forge, sharedToken } from '../harness/tokens.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
-import type { WireResponse } from '../harness/strict-http.ts'
-
-/** The answer that a client got, and the proxy that gave it; no answer where there can be none. */
-interface Produced {
-  readonly proxy: InProcess
-  readonly response: WireResponse | null
-}
-type Producer = (t: TestContext) => Promise<Produced>
-
-const GET = 'GET /x HTTP/1.1\r\nhost: a\r\n\r\n'
-
-/** By one request to a proxy before a sink. */
-function by(
-  request: string,
-  more?: Parameters<typeof routeTo>[1],
-  sink?: (sink: RecordingSink) => void,
-): Producer {
-  return async t => {
-    const parts = await withSink(t, more)
-    sink?.(parts.sink)
-    return { proxy: parts.proxy, response: await parts.proxy.ask(request) }
-  }
-}
-
-/** By what a service does to a request. */
-function byUpstream(reply: string, end: 'fin' | 'rst' | null): Producer {
-  return async t => {
-    const { upstream, proxy } = await withUpstream(t)
-    const answer = proxy.ask(GET)
-    const server = await upstream.accept()
-    await server.readUntil('\r\n\r\n')
-    server.send(reply)
-    if (end === 'fin') server.half()
-    else if (end === 'rst') server.reset()
-    return { proxy, response: await answer }
-  }
-}
-
-/** By time: what the client sends, then so many milliseconds. */
-function byTime(bytes: string, milliseconds: number, more?: Parameters<typeof routeTo>[1]): Producer {
-  return async t => {
-    const { proxy } = await withUpstream(t, more, { clock: new SteppedClock() })
-    const client = await proxy.connect()
-    client.send(bytes)
-    await turns(30)
-    await proxy.step(milliseconds, 200)
-    const response = await client.readResponse()
-    client.destroy()
-    return { proxy, response }
-  }
-}
-
-/** By what a request says of who it is from. */
-function byCredential(field: string, { keys = `secret: ${SECRET}` } = {}): Producer {
-  return async t => {
-    const authentication = `jwt: { main: { issuer: off, audiences: off, ${keys} } }`
-    const proxy = await InProcess.start(guarded(1, { authenticate: '{ jwt: main }', authentication }))
-    t.after(() => proxy.stop())
-    const response = await proxy.ask(`GET /x HTTP/1.1\r\nhost: a\r\n${field}\r\n`)
-    // RFC 9110 section 15.5.2: every 401 says what would do.
-    if (response.status === 401) assert.match(response.headers['www-authenticate'] ?? '', /^Bearer realm=/)
-    return { proxy, response }
-  }
-}
-
-async function withNames(t: TestContext, error: string | null, addresses: string[]): Promise<Produced> {
-  const proxy = await InProcess.start(routeTo(80).replace('127.0.0.1:80', 'app.internal:80'), {
-    lookup: (_name, done) =>
-      done(error === null ? null : Object.assign(new Error(error), { code: error }), addresses),
-    every: () => ({ stop: () => {} }),
-  })
-  t.after(() => proxy.stop())
-  return { proxy, response: await proxy.ask(GET) }
-}
+import { by, byCredential, byTime, byUpstream, GET, type Producer, withNames } from './producers.ts'
 
 const CASES: Readonly<Record<Reason, Producer | { readonly never: string }>> = {
   bad_request: by('GET / HTTP/1.1\r\nhost: a\r\nx : y\r\n\r\n'),
@@ -114,6 +39,15 @@ const CASES: Readonly<Record<Reason, Producer | { readonly never: string }>> = {
     keys: 'jwks: { url: "http://127.0.0.1:1/" }',
   }),
   forbidden: by(GET, { route: 'authorize: { groups: support }' }),
+  authorization_unavailable: async t => {
+    const proxy = await InProcess.start(
+      // Nobody listens there.
+      routeTo(1, { route: 'authorize: { external: opa }' }) +
+        'authorization: { external: { opa: { upstream: app } } }\n',
+    )
+    t.after(() => proxy.stop())
+    return { proxy, response: await proxy.ask(GET) }
+  },
   cors_refused: by(
     'OPTIONS /x HTTP/1.1\r\nhost: a\r\norigin: http://evil.example\r\naccess-control-request-method: PUT\r\n\r\n',
     { route: 'cors: { origins: ["https://shop.example"] }' },
