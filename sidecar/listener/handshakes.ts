@@ -55,13 +55,15 @@ export class Handshakes {
     this.#wallClock = wallClock
     const contexts = new TlsContexts(this.#listeners)
     const specs = this.#listeners.map(listener => listener.tls)
-    const first = specs[0]
-    const certificate = first?.certificates[0]
+    // Who asks for no name is served by this one. Node takes no ready context here, so it is spelled out again.
+    const nameless = tlsListenerFor(this.#listeners, '')?.tls
+    const certificate = nameless?.certificates[0]
     const keys = ticketKeys(listeners, secret)
     this.#server = nodeTls().createServer({
       ...(certificate === undefined ? {} : { cert: certificate.cert, key: certificate.key }),
-      ...(first?.clients == null ? {} : { ca: first.clients.ca }),
-      minVersion: first?.minVersion ?? 'TLSv1.2',
+      ...(nameless?.clients == null ? {} : { ca: nameless.clients.ca }),
+      // The version is settled before the name is read: the oldest that any of them takes; `#identify` looks again.
+      minVersion: specs.some(spec => spec?.minVersion === 'TLSv1.2') ? 'TLSv1.2' : 'TLSv1.3',
       ciphers: CIPHERS,
       honorCipherOrder: true,
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (keys === null ? constants.SSL_OP_NO_TICKET : 0),
@@ -116,7 +118,10 @@ export class Handshakes {
 
   /** Who calls; a text says why that is nobody we let in. Evaluated on each handshake, resumed or not. */
   #identify(socket: tls.TLSSocket, serverName: string): PeerIdentity | null | string {
-    const clients = tlsListenerFor(this.#listeners, serverName)?.tls?.clients ?? null
+    const spec = tlsListenerFor(this.#listeners, serverName)?.tls ?? null
+    if (spec?.minVersion === 'TLSv1.3' && socket.getProtocol() !== 'TLSv1.3')
+      return 'ERR_SSL_UNSUPPORTED_PROTOCOL'
+    const clients = spec?.clients ?? null
     if (clients === null) return null
     const certificate = socket.getPeerX509Certificate()
     if (certificate === undefined) return clients.required ? 'no client certificate' : null
