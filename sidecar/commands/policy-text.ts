@@ -87,7 +87,7 @@ function authorizeText({ enforced, reported }: NonNullable<RoutePolicies['author
 
 type Conditions = NonNullable<NonNullable<RoutePolicies['authorize']>['enforced']>
 
-function conditionsText({ peers, groups, scopes }: Conditions): string {
+function conditionsText({ peers, groups, scopes, when }: Conditions): string {
   const parts: string[] = []
   const add = (what: string, names: readonly string[] | null): void => {
     if (names !== null) parts.push(names.length === 0 ? 'nobody' : `${what} ${names.join(', ')}`)
@@ -95,6 +95,7 @@ function conditionsText({ peers, groups, scopes }: Conditions): string {
   add('from', peers)
   add('in one of', groups)
   add('with all of', scopes)
+  if (when !== null) parts.push(`when ${when}`)
   return parts.length === 0 ? 'nobody' : parts.join('; ')
 }
 

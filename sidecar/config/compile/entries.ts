@@ -6,10 +6,12 @@ import type { Role } from '../../snapshot/policies.ts'
 import type { Entry, Listener } from '../../snapshot/snapshot.ts'
 import type { RouteRecorder } from '../../telemetry/recorder.ts'
 import { compileIdentity } from '../../filters/authenticate/identity.ts'
+import { loadExpressions } from '../../exchange/expression/expression.ts'
 import { addressLabel } from '../../upstream/endpoint.ts'
 import type { ResolvedConfig, ResolvedListener, ResolvedRoute } from '../resolved.ts'
 import { compileActions, type Upstreams } from './actions.ts'
 import { FilterLeases, type FilterState } from './filter-leases.ts'
+import { usesExpressions } from './expressions.ts'
 import { compileFilters, type FilterSurroundings } from './filters.ts'
 import { KeptParts, type KeptRoute, type Specified } from './kept-parts.ts'
 import { Slices } from './slices.ts'
@@ -67,6 +69,7 @@ async function compileListeners<U extends Specified>(
 ): Promise<Omit<CompiledEntries<U>, 'release'>> {
   const routes = new Map<string, Route<U>>()
   const identity = await compileIdentity(config.identity)
+  if (usesExpressions(config)) await loadExpressions()
   const shared = { identity, limits: config.limits }
   const entries = new Map<string, { key: string; listeners: Listener<U>[]; first: ResolvedListener }>()
   const made = new KeptParts<U>()

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { condition } from './expression-schema.ts'
 import { anyText, flag, text, Wrong } from './scalars.ts'
 import { list, option, orOff, section, shorter } from './shape.ts'
 import { expandAuthorize } from './shorthands.ts'
@@ -29,16 +30,17 @@ export const authorize = shorter(
         ),
         groups: option(list(anyText, 1_000), 'the caller is in one of these'),
         scopes: option(list(scope, 1_000), 'the credential has all of these'),
+        when: option(condition, 'this expression is true, the same as the text alone'),
         dryRun: option(
           flag,
           'what stands beside it only reports what it would refuse; alone: what is inherited',
           false,
         ),
       },
-      ['when', 'external'],
+      ['external'],
     ),
   ),
-  [],
+  [condition],
 )
 /** As it is written, after the schema has read it. */
 export type WrittenAuthorize = z.infer<typeof authorize>

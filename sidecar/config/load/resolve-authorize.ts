@@ -10,11 +10,12 @@ interface Level {
   readonly name?: string
 }
 
-const CONDITIONS = ['peers', 'groups', 'scopes'] as const
+const NAMED = ['peers', 'groups', 'scopes'] as const
+const CONDITIONS = [...NAMED, 'when'] as const
 type Condition = (typeof CONDITIONS)[number]
 
 interface Said {
-  readonly names: readonly string[]
+  readonly value: readonly string[] | string | undefined
   readonly dryRun: boolean
 }
 
@@ -33,11 +34,10 @@ export function resolveAuthorize(levels: readonly Level[], resolution: Resolutio
     if (authorize === undefined || authorize === false) continue
     saying.push(level)
     const own = CONDITIONS.filter(key => authorize[key] !== undefined)
-    for (const key of own)
-      said.set(key, { names: [...new Set(authorize[key])], dryRun: authorize.dryRun ?? false })
+    for (const key of own) said.set(key, { value: authorize[key], dryRun: authorize.dryRun ?? false })
     if (own.length > 0 || authorize.dryRun === undefined) continue
     dryRun = authorize.dryRun
-    for (const [key, { names }] of said) said.set(key, { names, dryRun })
+    for (const [key, { value }] of said) said.set(key, { value, dryRun })
   }
   const innermost = saying.at(-1)
   if (innermost === undefined) return null
@@ -50,15 +50,25 @@ export function resolveAuthorize(levels: readonly Level[], resolution: Resolutio
   }
 }
 
-const NOTHING: AuthorizeConditions = { peers: null, groups: null, scopes: null }
+const NOTHING: AuthorizeConditions = { peers: null, groups: null, scopes: null, when: null }
 
 function conditions(said: ReadonlyMap<Condition, Said>, dryRun: boolean): AuthorizeConditions | null {
-  const names = (key: Condition): readonly string[] | null => {
+  const value = (key: Condition): Said['value'] => {
     const one = said.get(key)
-    return one?.dryRun === dryRun ? one.names : null
+    return one?.dryRun === dryRun ? one.value : undefined
   }
+  const names = (key: (typeof NAMED)[number]): readonly string[] | null => {
+    const given = value(key)
+    return Array.isArray(given) ? [...new Set(given)] : null
+  }
+  const when = value('when')
   if (![...said.values()].some(one => one.dryRun === dryRun)) return null
-  return { peers: names('peers'), groups: names('groups'), scopes: names('scopes') }
+  return {
+    peers: names('peers'),
+    groups: names('groups'),
+    scopes: names('scopes'),
+    when: typeof when === 'string' ? when : null,
+  }
 }
 
 function warnOfNothing(level: Level, resolution: Resolution): void {

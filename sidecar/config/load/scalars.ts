@@ -2,13 +2,22 @@ import { z } from 'zod'
 import { didYouMean } from './suggestion.ts'
 import { Referenced } from './referenced.ts'
 
+/** A character of a text. */
+export interface Within {
+  readonly text: string
+  readonly at: number
+}
+
 /** What a reader of a value answers when the value is not one. */
 export class Wrong {
   readonly message: string
   readonly suggestion: string | undefined
-  constructor(message: string, suggestion?: string) {
+  /** The place inside of the value, where it is long. */
+  readonly within: Within | undefined
+  constructor(message: string, suggestion?: string, within?: Within) {
     this.message = message
     this.suggestion = suggestion
+    this.within = within
   }
 }
 
@@ -34,7 +43,7 @@ export function scalar<T>(json: Json, standIn: T, read: (value: unknown, shown: 
         code: 'custom',
         input: value,
         message: result.message,
-        params: { suggestion: result.suggestion },
+        params: { suggestion: result.suggestion, within: result.within },
       })
       return z.NEVER
     })

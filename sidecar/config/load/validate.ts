@@ -2,11 +2,11 @@ import type { z } from 'zod'
 import type { ConfigError } from '../config-error.ts'
 import { faultAt, pathText } from './fault.ts'
 import { isConfigMap } from './merge.ts'
-import type { ConfigMap, Origins } from './origin.ts'
+import type { ConfigMap, Origins, Spot } from './origin.ts'
 import { complete, without } from './partial.ts'
 import { rootSchema } from './root-schema.ts'
 import type { WrittenConfig } from './root-schema.ts'
-import { parseName, Wrong } from './scalars.ts'
+import { parseName, type Within, Wrong } from './scalars.ts'
 import { sectionAt } from './shape.ts'
 import { nearest } from './suggestion.ts'
 
@@ -39,6 +39,13 @@ export function validate(root: ConfigMap, origins: Origins, errors: ConfigError[
 
 function isNoMap(issues: readonly z.core.$ZodIssue[]): boolean {
   return issues.some(issue => issue.path.length === 0 && issue.code === 'invalid_type')
+}
+/** The character of a value; where it is not written as it is (escapes, several lines, a reference), the value's begin. */
+function inside(spot: Spot | undefined, within: Within | undefined): Spot | undefined {
+  if (spot === undefined || within === undefined) return spot
+  const { text } = spot.file
+  const start = spot.offset + (/["']/.test(text.charAt(spot.offset)) ? 1 : 0)
+  return text.startsWith(within.text, start) ? { file: spot.file, offset: start + within.at } : spot
 }
 function isOfValue(issue: z.core.$ZodIssue): boolean {
   return issue.path.length === 0 && issue.code === 'custom'
@@ -96,8 +103,9 @@ class Report {
         return
       }
       case 'custom': {
-        const suggestion: unknown = issue.params?.['suggestion']
-        this.#add(path, 'value', issue.message, typeof suggestion === 'string' ? suggestion : undefined)
+        // As `scalar` gave them.
+        const { suggestion, within } = (issue.params ?? {}) as Partial<Pick<Wrong, 'suggestion' | 'within'>>
+        this.#add(path, 'value', issue.message, suggestion, within)
         return
       }
       default:
@@ -120,10 +128,10 @@ class Report {
     this.#add(at, 'key', `unknown key \`${key}\`${place}`, suggestion)
   }
 
-  #add(path: Path, what: 'key' | 'value', message: string, suggestion?: string): void {
+  #add(path: Path, what: 'key' | 'value', message: string, suggestion?: string, within?: Within): void {
     this.refused.push(path)
     const given = this.#given(path)
-    const spot = this.#origins.find(this.#root, path, what)
+    const spot = inside(this.#origins.find(this.#root, path, what), within)
     let text = message
     if (given === 'missing') {
       const info = sectionAt(rootSchema, path.slice(0, -1))

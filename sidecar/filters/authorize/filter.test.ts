@@ -7,7 +7,7 @@ import { LiveFixture } from '../live-fixture.ts'
 import { authorizeFilter } from './filter.ts'
 import type { AuthorizeConditions } from './schema.ts'
 
-const NOTHING: AuthorizeConditions = { peers: null, groups: null, scopes: null }
+const NOTHING: AuthorizeConditions = { peers: null, groups: null, scopes: null, when: null }
 
 function peered(names: { readonly spiffe?: string; readonly dns?: readonly string[] }): Exchange {
   const identity = { spiffe: '', dns: [], subject: '', fingerprint: '', notAfter: 0, ...names }

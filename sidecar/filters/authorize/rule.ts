@@ -1,4 +1,5 @@
 import type { Exchange } from '../../exchange/exchange.ts'
+import { compileExpression } from '../../exchange/expression/expression.ts'
 import { isOneOf } from '../../exchange/peer-identity.ts'
 import type { AuthorizeConditions } from './schema.ts'
 
@@ -6,21 +7,27 @@ import type { AuthorizeConditions } from './schema.ts'
 export type Rule = (exchange: Exchange) => Unmet | null
 
 /** The key of a condition in the policy; `empty`: there is none at all, which nobody meets. */
-export type Unmet = 'peers' | 'groups' | 'scopes' | 'empty'
+export type Unmet = 'peers' | 'groups' | 'scopes' | 'when' | 'empty'
 
 type Condition = readonly [name: Unmet, holds: (exchange: Exchange) => boolean]
 
 /** Compiles conditions: every one has to hold, and none at all never does. */
-export function compileRule({ peers, groups, scopes }: AuthorizeConditions): Rule {
+export function compileRule({ peers, groups, scopes, when }: AuthorizeConditions): Rule {
   const conditions: Condition[] = []
   if (peers !== null) conditions.push(['peers', fromPeers(new Set(peers))])
   if (groups !== null) conditions.push(['groups', inGroups(new Set(groups))])
   if (scopes !== null) conditions.push(['scopes', withScopes(scopes)])
+  if (when !== null) conditions.push(['when', whileTrue(when)])
   if (conditions.length === 0) return () => 'empty'
   return exchange => {
     for (const [name, holds] of conditions) if (!holds(exchange)) return name
     return null
   }
+}
+
+function whileTrue(expression: string): Condition[1] {
+  const compiled = compileExpression(expression)
+  return exchange => compiled.holds(exchange)
 }
 
 function fromPeers(names: ReadonlySet<string>): Condition[1] {

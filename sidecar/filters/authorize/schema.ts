@@ -16,4 +16,6 @@ export interface AuthorizeConditions {
   readonly groups: readonly string[] | null
   /** The credential has all of these. */
   readonly scopes: readonly string[] | null
+  /** The expression is true. */
+  readonly when: string | null
 }

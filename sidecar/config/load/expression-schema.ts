@@ -1,0 +1,60 @@
+import { createRequire } from 'node:module'
+import type { Environment } from '@marcbachmann/cel-js'
+import { type Cel, openLanguage, parseExpression } from '../../exchange/expression/language.ts'
+import { parseRegex } from './match-text.ts'
+import { text, Wrong } from './scalars.ts'
+import { didYouMean } from './suggestion.ts'
+
+/** What an expression is for, and the types that serve it. */
+const USES = {
+  condition: { types: ['bool', 'dyn'], expected: 'a condition (true or false)' },
+  value: { types: ['string', 'int', 'uint', 'double', 'bool', 'dyn'], expected: 'one value' },
+} as const
+
+let language: Environment | null = null
+
+/** Loaded where the first expression is met: it takes a tenth of the time of a load, and few configurations need it. */
+function opened(): Environment {
+  if (language === null) {
+    // A package of ES modules, which `require` loads synchronously; it is what its types say.
+    const cel = createRequire(import.meta.url)('@marcbachmann/cel-js') as Cel
+    language = openLanguage(cel, () => false)
+  }
+  return language
+}
+
+/** Reads an expression; what is wrong in it is said with its place. */
+export function readExpression(written: string, shown: string, use: keyof typeof USES): string | Wrong {
+  if (written.trim() === '') return new Wrong('the expression is empty')
+  const parsed = parseExpression(opened(), written)
+  if ('message' in parsed) {
+    const { message, at, names, given } = parsed
+    return new Wrong(message, suggestion(written, given, names), { text: written, at })
+  }
+  for (const { pattern, at } of parsed.patterns) {
+    const regex = parseRegex(pattern, `\`${pattern}\``)
+    if (regex instanceof Wrong) return new Wrong(regex.message, regex.suggestion, { text: written, at })
+  }
+  const { types, expected } = USES[use]
+  if (types.some(type => type === parsed.type)) return written
+  return new Wrong(`expected ${expected}, and ${shown} is ${typeText(parsed.type)}`)
+}
+
+function suggestion(written: string, given: string, names: readonly string[]): string | undefined {
+  const near = didYouMean(given, names)
+  if (near !== undefined) return near
+  if (names.length > 0) return `expected one of: ${names.join(', ')}`
+  return /(?<![=!<>])=(?!=)/.test(written) ? 'two values are compared with `==`' : undefined
+}
+
+function typeText(type: string): string {
+  return /^[a-z]/.test(type) ? `of the type ${type}` : 'a whole variable'
+}
+
+/** An expression that is true or false. */
+export const condition = text(
+  'an expression',
+  { samples: ['"admin" in consumer.groups || claims.role == "admin"'] },
+  'true',
+  (value, shown) => readExpression(value, shown, 'condition'),
+)

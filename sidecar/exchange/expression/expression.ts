@@ -1,0 +1,90 @@
+import type { Environment, ParseResult } from '@marcbachmann/cel-js'
+import type { Exchange } from '../exchange.ts'
+import { openLanguage, parseExpression } from './language.ts'
+import { Variables } from './variables.ts'
+
+/** A CEL expression of the configuration, asked once a request. */
+export interface Expression {
+  /** Whether it is true. What cannot be evaluated is not. */
+  holds(exchange: Exchange): boolean
+  /** Its value as text: of a text, a number or a boolean; null where it is something else or cannot be evaluated. */
+  text(exchange: Exchange): string | null
+}
+
+let language: Environment | null = null
+let loading: Promise<void> | null = null
+
+/** Compiled expressions by their text: routes that inherit one share it. */
+const compiled = new Map<string, Expression>()
+const MOST = 10_000
+
+/** Loads what expressions need, once: before a configuration with one is compiled. */
+export function loadExpressions(): Promise<void> {
+  loading ??= load()
+  return loading
+}
+
+async function load(): Promise<void> {
+  const [cel, { RE2JS }] = await Promise.all([import('@marcbachmann/cel-js'), import('re2js')])
+  const patterns = new Map<string, InstanceType<typeof RE2JS>>()
+  language = openLanguage(cel, (text, pattern) => {
+    let regex = patterns.get(pattern)
+    if (regex === undefined) {
+      // Only what configurations say comes here.
+      if (patterns.size >= MOST) patterns.clear()
+      patterns.set(pattern, (regex = RE2JS.compile(pattern)))
+    }
+    return regex.test(text)
+  })
+}
+
+/** @throws Error where it does not compile or nothing was loaded: the loader compiled it before, so that is a bug */
+export function compileExpression(text: string): Expression {
+  const known = compiled.get(text)
+  if (known !== undefined) return known
+  if (language === null) throw new Error('expressions were not loaded')
+  const parsed = parseExpression(language, text)
+  if ('message' in parsed) throw new Error(`${text}: ${parsed.message}`)
+  if (compiled.size >= MOST) compiled.clear()
+  const expression = new CelExpression(parsed.program)
+  compiled.set(text, expression)
+  return expression
+}
+
+class CelExpression implements Expression {
+  readonly #program: ParseResult
+  constructor(program: ParseResult) {
+    this.#program = program
+  }
+
+  holds(exchange: Exchange): boolean {
+    return this.#value(exchange) === true
+  }
+
+  text(exchange: Exchange): string | null {
+    const value = this.#value(exchange)
+    switch (typeof value) {
+      case 'string':
+        return value
+      case 'number':
+      case 'bigint':
+      case 'boolean':
+        return String(value)
+      default:
+        return null
+    }
+  }
+
+  #value(exchange: Exchange): unknown {
+    // What fails says so by an exception, of which only that it came is read: without a stack it costs a quarter.
+    const limit = Error.stackTraceLimit
+    Error.stackTraceLimit = 0
+    try {
+      return this.#program(new Variables(exchange))
+    } catch {
+      return undefined
+    } finally {
+      Error.stackTraceLimit = limit
+    }
+  }
+}

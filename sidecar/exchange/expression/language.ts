@@ -1,0 +1,133 @@
+import type { ASTNode, Environment, ParseResult } from '@marcbachmann/cel-js'
+import { declareVariables } from './variables.ts'
+
+/** The library; loaded where a configuration has expressions, and nowhere else. */
+export type Cel = Pick<typeof import('@marcbachmann/cel-js'), 'Environment'>
+
+/** Whether a regular expression is found in a text, in time that grows with the text only. */
+export type LinearTest = (text: string, pattern: string) => boolean
+
+/** An expression that can be asked. */
+export interface Parsed {
+  readonly program: ParseResult
+  /** Such as `bool`, `string`, `dyn`. */
+  readonly type: string
+  /** Regular expressions in it, with where they are written. */
+  readonly patterns: readonly { readonly pattern: string; readonly at: number }[]
+}
+
+/** Why a text is no expression. */
+export interface Misfit {
+  readonly message: string
+  /** The character where it is wrong. */
+  readonly at: number
+  /** Names that could have been meant. */
+  readonly names: readonly string[]
+  /** What stands at that place instead. */
+  readonly given: string
+}
+
+/** What an expression may hold: it is written by hand. */
+const LIMITS = { maxAstNodes: 2000, maxDepth: 64, maxListElements: 1000, maxMapEntries: 100 }
+
+/** The name under which the linear `matches` is known; the library's own one can be made slow by hostile text. */
+const LINEAR = 'matchesLinear'
+
+/** Fields by variable, for what could have been meant. */
+const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  consumer: ['name', 'groups', 'plan'],
+  auth: ['method', 'provider', 'scopes'],
+  peer: ['address', 'spiffe', 'dns'],
+  request: ['method', 'scheme', 'host', 'path', 'uri', 'params', 'query', 'headers', 'size'],
+  route: ['name'],
+}
+const VARIABLES = [...Object.keys(FIELDS), 'claims']
+
+/** The language of expressions: CEL with our variables. */
+export function openLanguage(cel: Cel, linear: LinearTest): Environment {
+  const environment = declareVariables(new cel.Environment({ limits: LIMITS }))
+  return environment.registerFunction(`string.${LINEAR}(string): bool`, linear)
+}
+
+/** Reads an expression and checks the types of what it says. */
+export function parseExpression(environment: Environment, text: string): Parsed | Misfit {
+  let program: ParseResult
+  try {
+    program = environment.parse(text)
+  } catch (error) {
+    return misfit(error, text)
+  }
+  const { valid, type = 'dyn', error } = program.check()
+  if (!valid) return misfit(error, text)
+  const calls = matchCalls(program.ast)
+  if (calls.length === 0) return { program, type, patterns: [] }
+  const patterns: { pattern: string; at: number }[] = []
+  let rewritten = text
+  // From the end, so that what is changed moves nothing that is still to be changed.
+  for (const { receiver, argument } of calls.toSorted((a, b) => b.receiver.end - a.receiver.end)) {
+    if (argument?.op !== 'value' || typeof argument.args !== 'string') {
+      const at = argument?.start ?? receiver.end
+      const message = '`matches` takes a regular expression that is written here, not one that is computed'
+      return { message, at, names: [], given: '' }
+    }
+    const at = nameAfter(text, receiver.end)
+    rewritten = `${rewritten.slice(0, at)}${LINEAR}${rewritten.slice(at + 'matches'.length)}`
+    patterns.push({ pattern: argument.args, at: argument.start })
+  }
+  const linear = environment.parse(rewritten)
+  const checked = linear.check()
+  if (!checked.valid) return misfit(checked.error, text)
+  return { program: linear, type, patterns }
+}
+
+interface MatchCall {
+  readonly receiver: ASTNode
+  readonly argument: ASTNode | undefined
+}
+
+function matchCalls(node: ASTNode): MatchCall[] {
+  const found: MatchCall[] = []
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) for (const one of value) visit(one)
+    else if (isNode(value)) {
+      if (value.op === 'rcall' && value.args[0] === 'matches')
+        found.push({ receiver: value.args[1], argument: value.args[2][0] })
+      visit(value.args)
+    }
+  }
+  visit(node)
+  return found
+}
+
+function isNode(value: unknown): value is ASTNode {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value
+}
+
+/** Where the name of a method stands behind what it is called on: only closing braces, spaces and remarks are between. */
+function nameAfter(text: string, end: number): number {
+  const between = /(?:[\s).]|\/\/[^\n]*\n)*/y
+  between.lastIndex = end
+  between.exec(text)
+  return between.lastIndex
+}
+
+function misfit(error: unknown, text: string): Misfit {
+  // Both kinds of errors of the library say where and what, without the excerpt.
+  const {
+    summary = String(error),
+    code = '',
+    range,
+  } = (error ?? {}) as {
+    readonly summary?: string
+    readonly code?: string
+    readonly range?: { readonly start: number; readonly end: number }
+  }
+  const at = Math.min(range?.start ?? 0, text.length)
+  const given = text.slice(at, range?.end ?? at)
+  if (code === 'unknown_variable')
+    return { message: `unknown variable \`${given}\``, at, names: VARIABLES, given }
+  const owner = /(\w+)\s*\.\s*$/.exec(text.slice(0, at))?.[1] ?? ''
+  const names = code === 'no_such_key' && Object.hasOwn(FIELDS, owner) ? (FIELDS[owner] ?? []) : []
+  if (names.length > 0) return { message: `\`${owner}\` has no \`${given}\``, at, names, given }
+  return { message: `${summary.charAt(0).toLowerCase()}${summary.slice(1)}`, at, names: [], given }
+}

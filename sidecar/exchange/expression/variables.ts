@@ -1,0 +1,195 @@
+import type { Environment } from '@marcbachmann/cel-js'
+import { type Claims, NO_CLAIMS } from '../caller.ts'
+import type { Exchange } from '../exchange.ts'
+import { fromWire, type HeaderList } from '../headers.ts'
+import { decodeQuery } from '../query.ts'
+
+/*
+ * What expressions see of a request. Fields are read when they are asked for, so that an expression costs what it looks
+ * at. What a request does not have is undefined: the expression then fails, and what fails is false.
+ */
+
+/** Who calls; nobody is in no group and has no name. */
+class ConsumerVariable {
+  readonly #caller: Exchange['caller']
+  constructor(caller: Exchange['caller']) {
+    this.#caller = caller
+  }
+  get name(): string | undefined {
+    return this.#caller?.name
+  }
+  get groups(): readonly string[] {
+    return this.#caller?.groups ?? []
+  }
+  get plan(): string | undefined {
+    return this.#caller?.plan ?? undefined
+  }
+}
+
+/** How that was proved. */
+class AuthVariable {
+  readonly #caller: Exchange['caller']
+  constructor(caller: Exchange['caller']) {
+    this.#caller = caller
+  }
+  get method(): string | undefined {
+    return this.#caller?.method
+  }
+  get provider(): string | undefined {
+    return this.#caller?.provider
+  }
+  get scopes(): readonly string[] {
+    return this.#caller?.scopes ?? []
+  }
+}
+
+/** The other end of the connection. */
+class PeerVariable {
+  readonly #exchange: Exchange
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange
+  }
+  get address(): string | undefined {
+    return this.#exchange.peer.address || undefined
+  }
+  get spiffe(): string | undefined {
+    return this.#exchange.peer.identity?.spiffe || undefined
+  }
+  get dns(): readonly string[] {
+    return this.#exchange.peer.identity?.dns ?? []
+  }
+}
+
+/** The request in its canonical form, with the headers that go upstream: what a client may not say is not there. */
+class RequestVariable {
+  readonly #exchange: Exchange
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange
+  }
+  get method(): string {
+    return this.#exchange.method
+  }
+  get scheme(): string | undefined {
+    return this.#exchange.request?.scheme
+  }
+  get host(): string | undefined {
+    return this.#exchange.request?.host || undefined
+  }
+  get path(): string | undefined {
+    return this.#exchange.request?.path
+  }
+  get uri(): string | undefined {
+    const { request } = this.#exchange
+    if (request === null) return undefined
+    return request.hasQuery ? `${request.path}?${request.query}` : request.path
+  }
+  get params(): Readonly<Record<string, string>> {
+    return this.#exchange.params ?? NOTHING
+  }
+  get query(): ReadonlyMap<string, string> {
+    return queryMap(this.#exchange.request?.query ?? '')
+  }
+  get headers(): ReadonlyMap<string, string> {
+    return headerMap(this.#exchange.upstreamHeaders)
+  }
+  /** Bytes of the body; nothing where that is not known before its end. */
+  get size(): bigint | undefined {
+    const { length } = this.#exchange.body
+    if (length === 'unknown') return undefined
+    return length === 'none' ? 0n : BigInt(length)
+  }
+}
+
+class RouteVariable {
+  readonly name: string
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+const NOTHING: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>)
+
+/** The variables of one request. */
+export class Variables {
+  readonly #exchange: Exchange
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange
+  }
+  get consumer(): ConsumerVariable {
+    return new ConsumerVariable(this.#exchange.caller)
+  }
+  get claims(): Claims {
+    return this.#exchange.caller?.claims ?? NO_CLAIMS
+  }
+  get auth(): AuthVariable {
+    return new AuthVariable(this.#exchange.caller)
+  }
+  get peer(): PeerVariable {
+    return new PeerVariable(this.#exchange)
+  }
+  get request(): RequestVariable {
+    return new RequestVariable(this.#exchange)
+  }
+  get route(): RouteVariable {
+    return new RouteVariable(this.#exchange.route)
+  }
+}
+
+const TEXTS = 'list<string>'
+const TABLE = 'map<string, string>'
+
+/** Declares the variables with their types, so that a name that is not there is an error when a configuration loads. */
+export function declareVariables(environment: Environment): Environment {
+  return environment
+    .registerType('Consumer', {
+      ctor: ConsumerVariable,
+      fields: { name: 'string', groups: TEXTS, plan: 'string' },
+    })
+    .registerType('Auth', {
+      ctor: AuthVariable,
+      fields: { method: 'string', provider: 'string', scopes: TEXTS },
+    })
+    .registerType('Peer', { ctor: PeerVariable, fields: { address: 'string', spiffe: 'string', dns: TEXTS } })
+    .registerType('Request', {
+      ctor: RequestVariable,
+      fields: {
+        ...{ method: 'string', scheme: 'string', host: 'string', path: 'string', uri: 'string' },
+        ...{ params: TABLE, query: TABLE, headers: TABLE, size: 'int' },
+      },
+    })
+    .registerType('Route', { ctor: RouteVariable, fields: { name: 'string' } })
+    .registerVariable('consumer', 'Consumer')
+    .registerVariable('claims', 'map<string, dyn>')
+    .registerVariable('auth', 'Auth')
+    .registerVariable('peer', 'Peer')
+    .registerVariable('request', 'Request')
+    .registerVariable('route', 'Route')
+}
+
+/** Several lines of a field are one value (RFC 9110 section 5.3), so that none of them can be overlooked. */
+function headerMap(headers: HeaderList): Map<string, string> {
+  const map = new Map<string, string>()
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    // Names and values in turn.
+    const [name, value] = [headers[i] as string, fromWire(headers[i + 1] as string)]
+    join(map, name, value, name === 'cookie' ? '; ' : ', ')
+  }
+  return map
+}
+
+/** As headers: a parameter that stands twice is one value, which no comparison with one of the two meets. */
+function queryMap(query: string): Map<string, string> {
+  const map = new Map<string, string>()
+  for (const parameter of query.split('&')) {
+    if (parameter === '') continue
+    const equals = parameter.indexOf('=')
+    const end = equals === -1 ? parameter.length : equals
+    join(map, decodeQuery(parameter.slice(0, end)), decodeQuery(parameter.slice(end + 1)), ', ')
+  }
+  return map
+}
+
+function join(map: Map<string, string>, name: string, value: string, separator: string): void {
+  const before = map.get(name)
+  map.set(name, before === undefined ? value : `${before}${separator}${value}`)
+}
