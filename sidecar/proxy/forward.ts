@@ -20,7 +20,8 @@ import type { ProxyParts } from './parts.ts'
 import { Place } from './place.ts'
 import { relay } from './relay.ts'
 import { keepBody, type ReplayBody } from './replay-body.ts'
-import { afterFailure, afterStatus, backoff, causeOf, mayHedge, type RetryState } from './retry.ts'
+import { afterFailure, afterStatus, backoff, causeOf, conditionOf } from './retry.ts'
+import { mayHedge, mayMatter, type RetryState } from './retry.ts'
 import { responseHeaders } from './upstream-headers.ts'
 
 /**
@@ -132,13 +133,11 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
       this.#continued = true
       this.#clock.watch(attempt)
       this.#exchange.responder.inform(100, [])
-    } else if (status === 103) {
-      this.#exchange.responder.inform(status, responseHeaders(headers))
-    }
+    } else if (status === 103) this.#exchange.responder.inform(status, responseHeaders(headers))
   }
 
   onAnswer(attempt: Attempt, head: ResponseHead, body: BodySource): void {
-    if (head.status >= 400 && this.#goesOn(attempt, head, body)) return
+    if (mayMatter(head.status, this.policy) && this.#goesOn(attempt, head, body)) return
     this.#phase = 'responding'
     this.#clock.respond(attempt)
     // A tunnel may last for days, and would make room for retries all the while.
@@ -193,7 +192,8 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
   /** Whether a response of the upstream is not the last word: there is a retry, or a fallback. */
   #goesOn(attempt: Attempt, { status, headers }: ResponseHead, body: BodySource): boolean {
     const wait = afterStatus(status, headers, this, this.#parts.wall)
-    if (wait >= 0 && this.#retry(attempt.endpoint, String(status), 'status', wait)) {
+    const condition = conditionOf(status, headers, this.policy) ?? ''
+    if (wait >= 0 && this.#retry(attempt.endpoint, condition, 'status', wait)) {
       attempt.discard(body)
       return true
     }
@@ -242,12 +242,11 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
   }
 
   #mayFallBack(failed: ProxyError | number): boolean {
-    const { fallback } = this.#route.policies
     const { tunnel, fallbackFor } = this.#exchange
     // Of a split the side that failed may be the fallback of the others.
     const same = this.#route.fallback?.upstream === this.#place.upstream
     if (same || tunnel !== null || fallbackFor !== '' || this.#phase === 'responding') return false
-    return mayFallBack(fallback, failed, this)
+    return mayFallBack(this.#route.policies.fallback, failed, this)
   }
 
   /** Leaves the upstream for what the route names instead, which has the route's time again. */

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { RetryPolicy } from '../snapshot/policies.ts'
-import { afterFailure, afterStatus, backoff, mayRepeat, type RetryState, retryAfter } from './retry.ts'
+import { afterFailure, afterStatus, backoff, conditionOf, mayMatter } from './retry.ts'
+import { mayRepeat, type RetryState, retryAfter } from './retry.ts'
 
 const policy = (more: Partial<RetryPolicy> = {}): RetryPolicy => ({
   count: 1,
@@ -119,5 +120,31 @@ test('the pause is drawn between 0 and a bound that doubles up to the last', () 
       },
     ),
     { numRuns: 200 },
+  )
+})
+
+test('conditions: a status of gRPC or a field in the headers, of whatever status; only where the policy names them', () => {
+  const named = policy({ statuses: [503], grpcStatuses: [14, 8], headers: ['x-again'], methods: ['POST'] })
+  for (const [status, headers, condition] of [
+    [503, [], '503'],
+    [200, ['grpc-status', '14'], 'grpc-status 14'],
+    [200, ['grpc-status', '8'], 'grpc-status 8'],
+    [200, ['grpc-status', '0'], null],
+    [200, ['grpc-status', '13'], null],
+    [200, ['grpc-status', 'unavailable'], null],
+    [200, ['x-again', ''], 'x-again'],
+    [404, ['x-again', 'no'], 'x-again'],
+    [500, ['grpc-message', 'x'], null],
+  ] as const) {
+    assert.equal(conditionOf(status, [...headers], named), condition)
+    const wait = (method: string): number =>
+      afterStatus(status, [...headers], state({ method, policy: named }), wall)
+    assert.equal(wait('POST'), condition === null ? -1 : 0)
+    assert.equal(wait('GET'), -1)
+    assert.equal(conditionOf(status, [...headers], wide), status === 503 ? '503' : null)
+  }
+  assert.deepEqual(
+    [mayMatter(200, named), mayMatter(200, wide), mayMatter(200, null), mayMatter(400, null)],
+    [true, false, false, true],
   )
 })

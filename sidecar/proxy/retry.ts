@@ -49,11 +49,30 @@ export function afterStatus(
   wall: () => number,
 ): number {
   const { policy } = state
-  if (policy === null || !policy.statuses.includes(status) || !policy.methods.includes(state.method))
-    return -1
+  if (policy === null || !policy.methods.includes(state.method)) return -1
+  if (conditionOf(status, headers, policy) === null) return -1
   if (!state.replayable || state.retries >= policy.count) return -1
   const wait = retryAfter(headerValue(headers, 'retry-after'), wall) ?? 0
   return wait > RETRY_AFTER_MOST_MS ? -1 : wait
+}
+
+/** Whether a response with this status may be tried again, before anything else of it is looked at. */
+export function mayMatter(status: number, policy: RetryPolicy | null): boolean {
+  return (
+    status >= 400 || (policy !== null && (policy.grpcStatuses !== undefined || policy.headers !== undefined))
+  )
+}
+
+/** Why a response is tried again: its status, gRPC's in its headers (never in trailers), or a field; null: it stands. */
+export function conditionOf(status: number, headers: HeaderList, policy: RetryPolicy | null): string | null {
+  if (policy === null) return null
+  if (policy.statuses.includes(status)) return String(status)
+  const { grpcStatuses, headers: names } = policy
+  if (grpcStatuses !== undefined) {
+    const grpc = headerValue(headers, 'grpc-status')
+    if (grpc !== undefined && grpcStatuses.includes(Number(grpc))) return `grpc-status ${grpc}`
+  }
+  return names?.find(name => headerValue(headers, name) !== undefined) ?? null
 }
 
 /** `retry-after` (RFC 9110 section 10.2.3) as milliseconds from now; null where it is not there or cannot be read. */

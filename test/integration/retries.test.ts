@@ -203,3 +203,29 @@ test('the repetition after a lost race is the probe that the first try was: nobo
     assert.equal((await ask(proxy, 'GET')).status, 200)
   }
 })
+
+test('a service may say by a field, or by a status of gRPC in its headers, that it can be asked again', async t => {
+  for (const [route, headers, said] of [
+    [
+      'statuses: [unavailable]',
+      { 'content-type': 'application/grpc', 'grpc-status': '14' },
+      'grpc-status 14',
+    ],
+    ['headers: [X-Again]', { 'x-again': '1' }, 'x-again'],
+  ] as const) {
+    const service = await CountingService.listen((_, count) =>
+      count % 2 === 1 ? { status: 200, headers, body: 'first' } : { status: 200, body: 'second' },
+    )
+    const proxy = await withServices(
+      t,
+      { app: [service] },
+      { route: `retry: { count: 1, methods: [POST], ${route} }` },
+    )
+    const response = await ask(proxy, 'POST')
+    assert.deepEqual([response.status, response.body.toString()], [200, 'second'])
+    assert.equal(service.came[1]?.body, 'hello')
+    assert.equal((await proxy.accessLine(line => line.status === 200))['retried_for'], said)
+    // It is said of methods that may be asked twice.
+    assert.equal((await ask(proxy, 'GET')).body.toString(), 'first')
+  }
+})

@@ -3,6 +3,7 @@ import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
 import { policyShape, type WrittenPolicies } from './policy-schema.ts'
 import { ACTION_KEYS, upstreamsOf } from './resolve-action.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
+import { BY_ROLE } from './retry-status.ts'
 
 /** The policies that mean something where there are no requests. */
 const KEPT = ['timeout', 'retry'] as const
@@ -10,7 +11,7 @@ const SKIPPED = Object.keys(policyShape).filter(name => !KEPT.some(kept => kept 
 /** Parts of `timeout` and `retry` that are about requests. */
 const NO_PARTS = {
   timeout: ['firstByte', 'header'],
-  retry: ['statuses', 'methods', 'replay', 'hedge'],
+  retry: ['statuses', 'methods', 'headers', 'replay', 'hedge'],
 } as const
 
 /** What is left of the policies of a level in a TCP listener: what it inherits was meant for requests. */
@@ -78,6 +79,8 @@ function checkLevel(
   }
   for (const name of KEPT) {
     const policy: Readonly<Record<string, unknown>> = written[name] || {}
+    // `on`: with its defaults, those for requests among them.
+    if (name === 'retry' && written.retry && written.retry.statuses?.[0] === BY_ROLE) continue
     for (const part of NO_PARTS[name]) {
       if (policy[part] === undefined || policy[part] === false) continue
       resolution.fault([...path, name, part], `\`${part}\` is about requests: TCP has none`, undefined, 'key')

@@ -38,13 +38,16 @@ export const editableField = text('a header name', { pattern: TOKEN.source }, 'x
 })
 
 const known = new Set(nodeHttp().METHODS.filter(method => method !== 'CONNECT'))
-export const method = text('a method', { samples: ['GET', 'POST'] }, 'GET', (value, shown) => {
+export const method = text('a method', { samples: ['GET', 'POST'] }, 'GET', parseMethod)
+
+/** A method that is served, as it was written. */
+export function parseMethod(value: string, shown: string): string | Wrong {
   if (known.has(value)) return value
   return new Wrong(
     `${shown} is no method that is served`,
     known.has(value.toUpperCase()) ? `write: ${value.toUpperCase()}` : didYouMean(value, known),
   )
-})
+}
 
 const prefixOrTemplate = text<PathMatch>('a path', { pattern: '^/' }, { kind: 'prefix', path: '' }, parsePath)
 const exactPath = text<PathMatch>('a path', { pattern: '^/' }, { kind: 'exact', path: '/' }, parseExactPath)

@@ -1,5 +1,6 @@
 import type { Role, RoutePolicies, TimeoutPolicy } from '../../snapshot/policies.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
+import { BY_ROLE, grpcStatuses, httpStatuses } from './retry-status.ts'
 
 /** Methods whose second execution does what the first did (RFC 9110 section 9.2.2), but for TRACE. */
 const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
@@ -25,18 +26,36 @@ export function resolveTimeout(written: WrittenPolicies['timeout']): TimeoutPoli
  */
 export function resolveRetry(written: WrittenPolicies['retry'], role: Role): RoutePolicies['retry'] {
   if (written === false) return null
-  const { count = 1, statuses, methods, backoff, budget, replay, hedge } = written ?? {}
+  const { count = 1, backoff, budget, replay, hedge, headers = [] } = written ?? {}
   if (count === 0) return null
-  const careful = role === 'inbound' && statuses === undefined && methods === undefined
+  const statuses = saidMore(written?.statuses)
+  const methods = saidMore(written?.methods)
+  const careful =
+    role === 'inbound' && statuses === undefined && methods === undefined && headers.length === 0
+  const byRole = role === 'inbound' ? [] : GATEWAY_ERRORS
+  const grpc = grpcStatuses(statuses ?? [])
   return {
     count,
-    statuses: careful ? [] : [...new Set(statuses ?? GATEWAY_ERRORS)],
-    methods: careful && !hedge ? [] : [...new Set(methods ?? IDEMPOTENT)],
+    statuses: careful ? [] : statuses === undefined ? GATEWAY_ERRORS : httpStatuses(statuses, byRole),
+    ...(grpc.length === 0 ? {} : { grpcStatuses: grpc }),
+    ...(headers.length === 0 ? {} : { headers: [...new Set(headers)] }),
+    methods: careful && !hedge ? [] : methodsOf(methods, role),
     backoff: backoffOf(backoff),
     budget: { percent: budget?.percent ?? 20, min: budget?.min ?? 3 },
     replay: replay ?? 64 * 1024,
     hedge: hedge ? { after: hedge.after } : null,
   }
+}
+
+/** What a list says beside what the role has by default; undefined where that is all. */
+function saidMore<T>(written: readonly T[] | undefined): readonly T[] | undefined {
+  return written?.length !== 0 && written?.every(one => one === BY_ROLE) ? undefined : written
+}
+
+function methodsOf(written: readonly string[] | undefined, role: Role): string[] {
+  if (written === undefined) return IDEMPOTENT
+  const byRole = role === 'inbound' ? [] : IDEMPOTENT
+  return [...new Set(written.flatMap(one => (one === BY_ROLE ? byRole : [one])))]
 }
 
 /** A bound that is given moves the one that is not: a first pause of 1s cannot end at the default of 250ms. */

@@ -1,6 +1,7 @@
-import { method, TOKEN } from './match-schema.ts'
+import { fieldName, parseMethod, TOKEN } from './match-schema.ts'
 import { duration, durationOrOff, sizeOrNone } from './quantities.ts'
-import { integer, isOff, percent, scalar, Wrong } from './scalars.ts'
+import { BY_ROLE, retryStatus } from './retry-status.ts'
+import { integer, isOff, percent, scalar, text, Wrong } from './scalars.ts'
 import { list, option, orOff, required, section, shorter } from './shape.ts'
 import { expandRetry, expandTimeout } from './shorthands.ts'
 
@@ -46,6 +47,10 @@ export const timeout = shorter(
 
 const count = integer(0, 10)
 
+const methodOrDefault = text('a method', { samples: ['GET', 'POST', BY_ROLE] }, 'GET', (value, shown) =>
+  value === BY_ROLE ? value : parseMethod(value, shown),
+)
+
 /** When requests are tried again. */
 export const retry = shorter(
   expandRetry,
@@ -53,12 +58,16 @@ export const retry = shorter(
     section('a retry', {
       count: option(count, 'how often a request is tried again', 1),
       statuses: option(
-        list(integer(400, 599)),
-        'statuses that are tried again for `methods`. Default: inbound none, else 502, 503, 504',
+        list(retryStatus),
+        'statuses that are tried again for `methods`: numbers, `5xx`, `gateway-error` (502, 503, 504), names of gRPC where the headers say one. `default`: inbound none, else gateway-error',
       ),
       methods: option(
-        list(method),
-        'methods that are tried again although the upstream may have processed the first. Default: inbound none, else the idempotent ones (GET, HEAD, OPTIONS, PUT, DELETE)',
+        list(methodOrDefault),
+        'methods that are tried again although the upstream may have processed the first. `default`: inbound none, else the idempotent ones (GET, HEAD, OPTIONS, PUT, DELETE)',
+      ),
+      headers: option(
+        list(fieldName),
+        'response headers by which a service says that a request of `methods` may be tried again, whatever the status',
       ),
       backoff: option(
         section('a backoff', {

@@ -53,10 +53,20 @@ export function expandTimeout(value: unknown): unknown {
   }
 }
 
-/** `2` is `{ count: 2 }`; `on` the default count; `off` is false. */
+/** `2` is `{ count: 2 }`; `on` is the defaults, written out; `off` is false. */
 export function expandRetry(value: unknown): unknown {
   const plain = given(value)
-  if (plain === true || plain === 'on') return { count: 1 }
+  if (plain === true || plain === 'on')
+    return {
+      count: 1,
+      statuses: ['default'],
+      methods: ['default'],
+      headers: [],
+      backoff: { from: '25ms', to: '250ms' },
+      budget: { percent: 20, min: 3 },
+      replay: '64KiB',
+      hedge: false,
+    }
   if (plain === false || plain === 'off') return false
   return typeof plain === 'number' || typeof plain === 'string' ? { count: value } : value
 }
