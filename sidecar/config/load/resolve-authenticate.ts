@@ -58,12 +58,35 @@ export function resolveAuthenticate(
     fault(path, 'a provider stands here twice')
   if (allOf !== undefined && ways.filter(one => CLAIMS.has(one.kind)).length > 1)
     fault([...path, 'allOf'], 'two of these bring claims: whose would count?')
+  if (anyOf !== undefined)
+    checkPlaces(ways, identity, (message, suggestion) => fault([...path, 'anyOf'], message, suggestion))
   const named = ways.map(({ kind, name }) => identity.providers[kind][name] ?? null)
   return {
     mode: allOf === undefined ? 'any' : 'all',
     ways,
     optional,
     digest: contentHash([named, identity.digest]),
+  }
+}
+
+/** The first whose credential is there decides: a second one that reads the same place would never be asked. */
+function checkPlaces(
+  ways: readonly ProviderName[],
+  { providers }: IdentitySpec,
+  fault: (message: string, suggestion: string) => void,
+): void {
+  const taken = new Map<string, ProviderName>()
+  for (const way of ways) {
+    const provider = providers[way.kind][way.name]
+    if (provider === undefined || !('from' in provider)) continue
+    const place = JSON.stringify(provider.from)
+    const first = taken.get(place)
+    if (first !== undefined && first.name !== way.name)
+      fault(
+        `\`${first.kind}: ${first.name}\` and \`${way.kind}: ${way.name}\` read the same place: the second would never be asked`,
+        'give one of them another place: from: { header: x-token }',
+      )
+    taken.set(place, way)
   }
 }
 

@@ -12,6 +12,7 @@ import { resolveListenerTls } from './resolve-tls.ts'
 import { ACTION_KEYS, checkUpstream } from './resolve-action.ts'
 import { resolveRoute } from './resolve-route.ts'
 import { fromFile } from './resolve-upstream.ts'
+import { resolveAuthenticate } from './resolve-authenticate.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 
 /** What listeners share. */
@@ -73,6 +74,8 @@ export function resolveListener(
       break
   }
   checkLevel(own, names, resolution)
+  // Also where every route has its own: what is written has to hold.
+  resolveAuthenticate(written.authenticate, [...path, 'authenticate'], identity, resolution)
   if (role === 'outbound') checkOutbound(written, defaults, path, resolution)
   const matches = routes.map(route => route.match)
   if (!resolution.partial) checkInheritedTemplates(policies, matches, path, resolution)
