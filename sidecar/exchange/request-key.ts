@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { claimText } from './caller.ts'
 import { cookieValue } from './cookies.ts'
 import type { Exchange } from './exchange.ts'
+import { compileExpression } from './expression/expression.ts'
 import { hash32 } from './hash32.ts'
 import { queryValue } from './query.ts'
 
@@ -20,6 +21,8 @@ export type KeySource =
   | { readonly kind: 'query'; readonly name: string }
   | { readonly kind: 'param'; readonly name: string }
   | { readonly kind: 'claim'; readonly name: string }
+  /** `name` is the expression. */
+  | { readonly kind: 'cel'; readonly name: string }
 
 /** Reads the key of a request; null where the request does not have it. */
 export type RequestKey = (exchange: Exchange) => string | null
@@ -118,6 +121,10 @@ function compileSource(source: KeySource): RequestKey {
     case 'claim':
       return exchange =>
         exchange.caller === null ? null : present(claimText(exchange.caller.claims, source.name))
+    case 'cel': {
+      const expression = compileExpression(source.name)
+      return exchange => present(expression.text(exchange))
+    }
     case 'address':
       return exchange => addressKey(exchange.clientAddress)
     case 'path':

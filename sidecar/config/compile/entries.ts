@@ -47,7 +47,7 @@ export interface CompiledEntries<U extends Specified> {
  * @throws Error where a part does not compile: the loader compiled it before, so that is a bug
  */
 export async function compileEntries<U extends Specified>(
-  config: Pick<ResolvedConfig, 'listeners' | 'identity' | 'limits'>,
+  config: Pick<ResolvedConfig, 'listeners' | 'identity' | 'limits' | 'upstreams'>,
   parts: EntryParts<U>,
 ): Promise<CompiledEntries<U>> {
   const held: FilterLeases[] = []
@@ -63,7 +63,7 @@ export async function compileEntries<U extends Specified>(
 }
 
 async function compileListeners<U extends Specified>(
-  config: Pick<ResolvedConfig, 'listeners' | 'identity' | 'limits'>,
+  config: Pick<ResolvedConfig, 'listeners' | 'identity' | 'limits' | 'upstreams'>,
   parts: EntryParts<U>,
   held: FilterLeases[],
 ): Promise<Omit<CompiledEntries<U>, 'release'>> {

@@ -1,11 +1,33 @@
+import type { KeySource } from '../../exchange/request-key.ts'
 import type { RoutePolicies } from '../../snapshot/policies.ts'
-import type { ResolvedConfig } from '../resolved.ts'
+import type { ResolvedConfig, ResolvedRoute } from '../resolved.ts'
+
+type Parts = Pick<ResolvedConfig, 'listeners' | 'limits' | 'upstreams'>
 
 /** Whether a configuration has an expression: what evaluates them is loaded where one does. */
-export function usesExpressions({ listeners }: Pick<ResolvedConfig, 'listeners'>): boolean {
-  return listeners.some(({ routes }) => routes.some(({ policies }) => has(policies)))
+export function usesExpressions({ listeners, limits, upstreams }: Parts): boolean {
+  return (
+    listeners.some(({ routes }) => routes.some(inRoute)) ||
+    Object.values(upstreams).some(({ loadBalance }) => inKey(loadBalance.by)) ||
+    [limits.plans, limits.consumers].some(named => Object.values(named).some(one => inLimits(one.limits)))
+  )
 }
 
-function has({ authorize }: RoutePolicies): boolean {
-  return authorize !== null && [authorize.enforced, authorize.reported].some(one => one?.when != null)
+function inRoute({ action, policies }: ResolvedRoute): boolean {
+  return inPolicies(policies) || (action.kind === 'split' && inKey(action.by))
+}
+
+function inPolicies({ authorize, rateLimit }: RoutePolicies): boolean {
+  return (
+    [authorize?.enforced, authorize?.reported].some(one => one?.when != null) ||
+    (rateLimit !== null && (inLimits(rateLimit.outer) || inLimits(rateLimit.own)))
+  )
+}
+
+function inLimits(limits: readonly { readonly by: readonly KeySource[] }[]): boolean {
+  return limits.some(({ by }) => inKey(by))
+}
+
+function inKey(sources: readonly KeySource[]): boolean {
+  return sources.some(({ kind }) => kind === 'cel')
 }

@@ -58,3 +58,11 @@ export const condition = text(
   'true',
   (value, shown) => readExpression(value, shown, 'condition'),
 )
+
+/** An expression with a value that can be text. */
+export const valueExpression = text(
+  'an expression',
+  { samples: ['claims.tenant'] },
+  'request.path',
+  (value, shown) => readExpression(value, shown, 'value'),
+)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { KeySource } from '../../exchange/request-key.ts'
+import { valueExpression } from './expression-schema.ts'
 import { fieldName, TOKEN } from './match-schema.ts'
 import { oneOf, text, Wrong } from './scalars.ts'
 import { list, option, section } from './shape.ts'
@@ -35,17 +36,19 @@ const named = section(
     query: option(queryName, 'the value of a query parameter'),
     param: option(parameterName, 'the value of a path parameter'),
     claim: option(claimPath, 'a claim of the caller; `a.b` goes into a claim that is a map'),
+    cel: option(valueExpression, 'the value of an expression'),
   },
-  ['accept', 'cel'],
+  ['accept'],
 ).transform((given, context): KeySource => {
   const found: KeySource[] = []
-  for (const kind of ['header', 'cookie', 'query', 'param', 'claim'] as const) {
+  for (const kind of ['header', 'cookie', 'query', 'param', 'claim', 'cel'] as const) {
     const name = given[kind]
     if (name !== undefined) found.push({ kind, name })
   }
   const [only, second] = found
   if (only !== undefined && second === undefined) return only
-  const message = 'expected one of `header`, `cookie`, `query`, `param` and `claim`; several keys are a list'
+  const message =
+    'expected one of `header`, `cookie`, `query`, `param`, `claim` and `cel`; several keys are a list'
   context.issues.push({ code: 'custom', input: given, message })
   return z.NEVER
 })
