@@ -16,6 +16,7 @@ import {
 } from './scalars.ts'
 import { byName, list, option, orOff, required, section, shorter } from './shape.ts'
 import { expandRateLimit } from './shorthands.ts'
+import { fileName } from './tls-schema.ts'
 
 /** Stretches with a name, in milliseconds. Those of the calendar have this length where a bucket refills. */
 export const UNITS = {
@@ -139,6 +140,14 @@ const store = section('a store', {
     'its address, with the user where it has one; of a cluster some nodes',
   ),
   cluster: option(flag, 'whether the addresses are nodes of a Redis Cluster', false),
+  tls: option(
+    section('TLS of a store', {
+      ca: option(fileName, "authorities that sign its certificate, PEM; the system's where none is given"),
+      cert: option(fileName, 'our certificate, PEM, where it asks for one'),
+      key: option(fileName, 'its private key, PEM'),
+    }),
+    'with `rediss://`: whom to believe, and who we are',
+  ),
   timeout: option(duration, 'how long a request waits for it', '20ms'),
   onError: option(
     oneOf(['local', 'allow', 'deny']),

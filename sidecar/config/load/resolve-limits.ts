@@ -14,6 +14,7 @@ import type { WrittenCallerLimits, WrittenLimit, WrittenPer, WrittenStores } fro
 import { parseName, Wrong } from './scalars.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
+import { readAuthorities, readCertificate } from './tls-files.ts'
 import { didYouMean } from './suggestion.ts'
 
 /** The word of `store` for a count in the process itself. */
@@ -73,7 +74,7 @@ function resolveStore(
   service: string,
   resolution: Resolution,
 ): StoreSpec {
-  const { redis, cluster = false, timeout = 20, onError = 'local' } = written
+  const { redis, cluster = false, tls, timeout = 20, onError = 'local' } = written
   const path = ['stores', name]
   const fault = (key: string, message: string, suggestion?: string): void => {
     if (!resolution.partial) resolution.fault([...path, key], message, suggestion)
@@ -85,8 +86,38 @@ function resolveStore(
     fault('redis', 'several addresses are nodes of a cluster', 'say `cluster: on`, or give one address')
   if (cluster && resolution.secrets && redis.some(url => /^\/[1-9]/.test(URL.parse(url)?.pathname ?? '')))
     fault('redis', 'a cluster has no databases with numbers', 'leave the path out')
-  const spec = { name, urls: redis, cluster, timeout, onError, prefix: `outrigger:${service}:` }
+  const encrypted = redis.every(url => url.startsWith('rediss:'))
+  if (!encrypted && resolution.secrets && (tls !== undefined || redis.some(url => url.startsWith('rediss:'))))
+    fault(tls === undefined ? 'redis' : 'tls', 'TLS needs addresses that all begin with `rediss://`')
+  const spec = {
+    name,
+    urls: redis,
+    cluster,
+    tls: tls === undefined ? null : resolveStoreTls(tls, [...path, 'tls'], resolution),
+    timeout,
+    onError,
+    prefix: `outrigger:${service}:`,
+  }
   return { ...spec, digest: contentHash(spec) }
+}
+
+function resolveStoreTls(
+  { ca, cert, key }: NonNullable<WrittenStores[string]['tls']>,
+  path: ConfigPath,
+  resolution: Resolution,
+): NonNullable<StoreSpec['tls']> {
+  if ((cert === undefined) !== (key === undefined)) {
+    const missing = cert === undefined ? 'cert' : 'key'
+    const message = `\`cert\` and \`key\` belong together: \`${missing}\` is missing`
+    resolution.fault(path, message, undefined, 'key')
+  }
+  const own =
+    cert === undefined || key === undefined ? null : readCertificate({ cert, key }, path, resolution)
+  return {
+    ca: ca === undefined ? null : readAuthorities(ca, [...path, 'ca'], resolution),
+    cert: own?.cert ?? null,
+    key: own?.key ?? null,
+  }
 }
 
 /** By the list as it was written: the levels above a route are the same for all routes. */

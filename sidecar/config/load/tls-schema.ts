@@ -4,7 +4,8 @@ import { parseDuration } from './quantities.ts'
 import { flag, oneOf, scalar, text, Wrong } from './scalars.ts'
 import { list, option, orOff, required, section, shorter } from './shape.ts'
 
-const fileName = text('the name of a file', {}, 'file.pem', (value, shown) =>
+/** A file, from the file that names it. */
+export const fileName = text('the name of a file', {}, 'file.pem', (value, shown) =>
   value === '' ? new Wrong(`expected the name of a file, got ${shown}`) : value,
 )
 

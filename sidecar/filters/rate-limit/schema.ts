@@ -62,6 +62,12 @@ export interface StoreSpec {
   /** With credentials: never shown. One, or the nodes of a cluster that are asked first. */
   readonly urls: readonly string[]
   readonly cluster: boolean
+  /** PEM: authorities, and our own certificate; null: the system's, and none. */
+  readonly tls: {
+    readonly ca: string | null
+    readonly cert: string | null
+    readonly key: string | null
+  } | null
   /** How long a request waits for it, in milliseconds. */
   readonly timeout: number
   /** What holds while it does not answer: a count in this process, no limit, or no request. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { FINE_TICK_MS, Timer } from '../../../runtime/timer-wheel.ts'
 import type { FilterParts } from '../../filter.ts'
 import type { StoreSpec } from '../schema.ts'
@@ -201,13 +202,18 @@ async function execute(client: Client, keys: string[], args: string[]): Promise<
 }
 
 async function create(
-  { urls, cluster }: StoreSpec,
+  { urls, cluster, tls }: StoreSpec,
   reconnectStrategy: (retries: number) => number,
   onError: (error: unknown) => void,
 ): Promise<Client> {
   // Nobody pays for the library who does not count in a store.
   const { createClient, createCluster } = await import('@redis/client')
-  const socket = { connectTimeout: CONNECT_MS, reconnectStrategy }
+  const { hostname, username, password, protocol } = new URL(urls[0] ?? '')
+  const socket = {
+    connectTimeout: CONNECT_MS,
+    reconnectStrategy,
+    ...(protocol === 'rediss:' ? { tls: true as const, ...given(tls) } : {}),
+  }
   const options = {
     socket,
     disableOfflineQueue: true,
@@ -216,11 +222,11 @@ async function create(
     maintNotifications: 'disabled',
   } as const
   if (!cluster) {
-    const client = createClient({ ...options, url: urls[0] ?? '' })
+    const named = protocol === 'rediss:' && isIP(hostname) === 0 ? { servername: hostname } : {}
+    const client = createClient({ ...options, socket: { ...socket, ...named }, url: urls[0] ?? '' })
     client.on('error', onError)
     return client
   }
-  const { username, password, protocol } = new URL(urls[0] ?? '')
   const nodes = createCluster({
     rootNodes: urls.map(url => ({ url })),
     // What the first address says holds for all nodes: the others are known by their addresses only.
@@ -228,12 +234,21 @@ async function create(
       ...options,
       ...(username === '' ? {} : { username: decodeURIComponent(username) }),
       ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-      ...(protocol === 'rediss:' ? { socket: { ...socket, tls: true } } : {}),
     },
     maxCommandRedirections: 3,
   })
   nodes.on('error', onError)
   return nodes
+}
+
+/** What is set. */
+function given(tls: StoreSpec['tls']): { ca?: string; cert?: string; key?: string } {
+  const { ca = null, cert = null, key = null } = tls ?? {}
+  return {
+    ...(ca === null ? {} : { ca }),
+    ...(cert === null ? {} : { cert }),
+    ...(key === null ? {} : { key }),
+  }
 }
 
 function messageOf(error: unknown): string {
