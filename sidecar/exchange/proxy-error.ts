@@ -73,6 +73,11 @@ export const REASONS = {
     side: 'internal',
     title: 'Who signs the credentials cannot be asked',
   },
+  authorization_unavailable: {
+    status: 503,
+    side: 'internal',
+    title: 'Whether the request may go on cannot be known',
+  },
   rate_limit_unavailable: {
     status: 503,
     side: 'internal',

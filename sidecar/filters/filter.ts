@@ -1,6 +1,7 @@
 import type { Exchange } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { HeaderList } from '../exchange/headers.ts'
+import type { Destination } from '../runtime/destination.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { IdentityKey } from '../runtime/registry.ts'
@@ -73,6 +74,30 @@ export interface FilterParts {
   counter(name: string, help: string, labels: Readonly<Record<string, string>>): Counter
   /** The name of a caller as a label: itself while it is among the most active 100, else `other`. */
   clientLabel(name: string): string
+}
+
+/** An upstream that a filter itself asks: its endpoints, their health, its limits and breakers are those that requests meet. */
+export interface AskedUpstream {
+  /** The Host that is sent: the authority of its `url`, else its name. */
+  readonly authority: string
+  /** What its `url` puts in front of a path; empty: nothing. */
+  readonly basePath: string
+  /**
+   * Asks for a place at an endpoint.
+   * @param entered hears once, perhaps before this returns: a place, or why there is none
+   * @returns gives up waiting; afterwards `entered` hears nothing
+   */
+  enter(entered: (place: AskedPlace | ProxyError) => void): () => void
+}
+
+/** A place at an endpoint, to be given back. */
+export interface AskedPlace {
+  readonly target: Destination
+  /**
+   * Gives it back, once, with what the endpoint showed.
+   * @param status of HTTP, or 0 where it gave no whole answer, and then `error` says why
+   */
+  leave(status: number, error: ProxyError | null): void
 }
 
 /** A count that only grows. */

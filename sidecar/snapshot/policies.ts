@@ -1,6 +1,7 @@
 import type { AuthenticatePolicy } from '../filters/authenticate/schema.ts'
 import type { AuthorizePolicy } from '../filters/authorize/schema.ts'
 import type { CorsPolicy } from '../filters/cors/schema.ts'
+import type { ExternalPolicy } from '../filters/external/schema.ts'
 import type { HeadersPolicy } from '../filters/headers/schema.ts'
 import type { RateLimitPolicy } from '../filters/rate-limit/schema.ts'
 import type { KeySource } from '../exchange/request-key.ts'
@@ -41,6 +42,8 @@ export interface RoutePolicies {
   /** Null: whoever may call may call this. */
   readonly authorize: AuthorizePolicy | null
   /** Null: any number of requests. */
+  /** A service that is asked as well. Absent: none. */
+  readonly external?: ExternalPolicy
   readonly rateLimit: RateLimitPolicy | null
   readonly upgrade: UpgradePolicy
   readonly mirror: MirrorPolicy | null
@@ -80,10 +83,6 @@ export interface RetryPolicy {
   readonly count: number
   /** Statuses that are tried again for `methods`; empty: never-processed requests only. */
   readonly statuses: readonly number[]
-  /** Statuses of gRPC in a response's headers, in place of HTTP's. Absent: none. */
-  readonly grpcStatuses?: readonly number[]
-  /** Names in lower case: a response that has one of these is tried again, whatever its status. Absent: none. */
-  readonly headers?: readonly string[]
   readonly methods: readonly string[]
   /** Milliseconds; the pause is drawn evenly between 0 and a bound that doubles from `from` to `to` (full jitter). */
   readonly backoff: { readonly from: number; readonly to: number }

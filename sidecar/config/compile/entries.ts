@@ -12,6 +12,7 @@ import type { ResolvedConfig, ResolvedListener, ResolvedRoute } from '../resolve
 import { compileActions, type Upstreams } from './actions.ts'
 import { FilterLeases, type FilterState } from './filter-leases.ts'
 import { usesExpressions } from './expressions.ts'
+import { askedUpstream } from './asked-upstream.ts'
 import { compileFilters, type FilterSurroundings } from './filters.ts'
 import { KeptParts, type KeptRoute, type Specified } from './kept-parts.ts'
 import { Slices } from './slices.ts'
@@ -71,6 +72,7 @@ async function compileListeners<U extends Specified>(
   const identity = await compileIdentity(config.identity)
   if (usesExpressions(config)) await loadExpressions()
   const shared = { identity, limits: config.limits }
+  const reserved = new Set([...identity.reserved, ...saidByOthers(config)])
   const entries = new Map<string, { key: string; listeners: Listener<U>[]; first: ResolvedListener }>()
   const made = new KeptParts<U>()
   const slices = new Slices(parts.now)
@@ -89,7 +91,7 @@ async function compileListeners<U extends Specified>(
     const entry = entries.get(key)
     const table = parts.before?.table(spec.name, compiled) ?? (await compileTable(spec, compiled, slices))
     made.keepTable(spec.name, table)
-    const listener = compileListener(spec, table, identity.reserved)
+    const listener = compileListener(spec, table, reserved)
     if (entry === undefined) entries.set(key, { key, listeners: [listener], first: spec })
     else entry.listeners.push(listener)
   }
@@ -114,12 +116,19 @@ async function compileTable<U>(
   return table
 }
 
+/** Fields that deciding services put into requests. */
+function saidByOthers({ listeners }: Pick<ResolvedConfig, 'listeners'>): string[] {
+  return listeners.flatMap(({ routes }) =>
+    routes.flatMap(({ policies }) => policies.external?.upstreamHeaders ?? []),
+  )
+}
+
 /** Compiles a route and notes which upstreams it asks for. */
 function traceRoute<U extends Specified>(
   role: Role,
   spec: ResolvedRoute,
   parts: EntryParts<U>,
-  shared: Omit<FilterSurroundings, 'live'>,
+  shared: Omit<FilterSurroundings, 'live' | 'asked'>,
   held: FilterLeases[],
 ): KeptRoute<U> {
   const leases = new FilterLeases(parts.state)
@@ -131,7 +140,15 @@ function traceRoute<U extends Specified>(
     if (upstream !== undefined) asked.push(upstream)
     return upstream
   }
-  const filters = compileFilters(spec.policies, spec, { live: leases, ...shared })
+  const filters = compileFilters(spec.policies, spec, {
+    live: leases,
+    asked: name => {
+      const upstream = get(name)
+      if (upstream === undefined) throw new Error(`the upstream ${name} was checked and is not there`)
+      return askedUpstream(upstream)
+    },
+    ...shared,
+  })
   const route = compileRoute(role, spec, { get }, filters, parts.recorder(spec.name))
   return { hash: spec.hash, role, upstreams: asked, leases, route }
 }

@@ -2,7 +2,8 @@ import type { Identity } from '../../filters/authenticate/identity.ts'
 import { authenticateFilter } from '../../filters/authenticate/filter.ts'
 import { authorizeFilter } from '../../filters/authorize/filter.ts'
 import { corsFilter } from '../../filters/cors/filter.ts'
-import type { Filter, FilterLive } from '../../filters/filter.ts'
+import { externalFilter } from '../../filters/external/filter.ts'
+import type { AskedUpstream, Filter, FilterLive } from '../../filters/filter.ts'
 import { headersFilter } from '../../filters/headers/filter.ts'
 import { hstsFilter } from '../../filters/hsts/filter.ts'
 import { rateLimitFilter } from '../../filters/rate-limit/filter.ts'
@@ -14,6 +15,8 @@ export interface FilterSurroundings {
   readonly live: FilterLive
   readonly identity: Identity
   readonly limits: LimitsConfig
+  /** An upstream that a filter asks. @throws Error where it is not there, which the loader has checked */
+  readonly asked: (upstream: string) => AskedUpstream
 }
 
 /**
@@ -23,14 +26,16 @@ export interface FilterSurroundings {
 export function compileFilters(
   policies: RoutePolicies,
   route: { readonly name: string },
-  { live, identity, limits }: FilterSurroundings,
+  { live, identity, limits, asked }: FilterSurroundings,
 ): Filter[] {
   const filters: Filter[] = []
-  const { cors, authenticate, rateLimit, authorize, headers, hsts } = policies
+  const { cors, authenticate, rateLimit, authorize, external, headers, hsts } = policies
   if (cors !== null) filters.push(corsFilter.create(cors, route, live))
   if (authenticate !== null)
     filters.push(authenticateFilter.create({ policy: authenticate, identity }, route, live))
   if (authorize !== null) filters.push(authorizeFilter.create(authorize, route, live))
+  if (external !== undefined)
+    filters.push(externalFilter.create({ policy: external, upstream: asked(external.upstream) }, route, live))
   if (rateLimit !== null) filters.push(rateLimitFilter.create({ policy: rateLimit, limits }, route, live))
   if (headers !== null) filters.push(headersFilter.create(headers, route, live))
   if (hsts !== null) filters.push(hstsFilter(hsts))

@@ -1,3 +1,4 @@
+import type { ExternalPolicy } from '../../filters/external/schema.ts'
 import type { LimitsConfig } from '../../filters/rate-limit/schema.ts'
 import type { ConfigError } from '../config-error.ts'
 import type { SourcePlace } from '../resolved.ts'
@@ -21,6 +22,8 @@ export class Resolution {
   readonly secrets: boolean
   /** True: the schema refused a part, so what two places say is not compared: one of them may be missing. */
   readonly partial: boolean
+  /** The services of `authorization.external`, known before the first listener. */
+  externals: ReadonlyMap<string, ExternalPolicy> = new Map()
   /** Known before the first listener. */
   limits: LimitsConfig = { stores: {}, plans: {}, consumers: {}, digest: '' }
   readonly #origins: Origins

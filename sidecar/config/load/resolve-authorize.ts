@@ -29,18 +29,22 @@ export function resolveAuthorize(levels: readonly Level[], resolution: Resolutio
   const said = new Map<Condition, Said>()
   const saying: Level[] = []
   let dryRun = false
+  // Whether a service of `authorization.external` decides: then it may be all that is said.
+  let asked = false
   for (const level of levels.slice(off + 1)) {
     const { authorize } = level.policies
     if (authorize === undefined || authorize === false) continue
     saying.push(level)
     const own = CONDITIONS.filter(key => authorize[key] !== undefined)
     for (const key of own) said.set(key, { value: authorize[key], dryRun: authorize.dryRun ?? false })
-    if (own.length > 0 || authorize.dryRun === undefined) continue
+    if (authorize.external !== undefined) asked = true
+    if (own.length > 0 || authorize.external !== undefined || authorize.dryRun === undefined) continue
     dryRun = authorize.dryRun
     for (const [key, { value }] of said) said.set(key, { value, dryRun })
   }
   const innermost = saying.at(-1)
   if (innermost === undefined) return null
+  if (said.size === 0 && asked) return null
   if (said.size === 0) warnOfNothing(innermost, resolution)
   const nothing = said.size === 0 ? NOTHING : null
   return {

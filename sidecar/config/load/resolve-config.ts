@@ -13,6 +13,8 @@ import { checkProxiedUpstreams, checkProxyProtocol } from './check-tcp.ts'
 import { checkHashedParameters, checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
+import { resolveExternals } from './resolve-external.ts'
+import { resolveAuthenticate } from './resolve-authenticate.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveLimitsConfig } from './resolve-limits.ts'
 import { resolveListener } from './resolve-listener.ts'
@@ -34,6 +36,8 @@ export function resolveConfig(
   const defaults: PolicyLevel = { policies: written.defaults ?? {}, path: ['defaults'], label: 'defaults' }
   checkLevel(defaults, new Set(upstreams.keys()), resolution)
   const identity = resolveIdentity(written, resolution)
+  resolveAuthenticate(defaults.policies.authenticate, ['defaults', 'authenticate'], identity, resolution)
+  resolution.externals = resolveExternals(written.authorization, new Set(upstreams.keys()), resolution)
   const limits = resolveLimitsConfig(written, resolution)
   resolution.limits = limits
   const listeners = written.listeners.map((listener, index) =>

@@ -3,6 +3,7 @@ import type { CorsPolicy } from '../../filters/cors/schema.ts'
 import type { HeaderEdits, HeadersPolicy } from '../../filters/headers/schema.ts'
 import type { Role, RoutePolicies, UpgradePolicy } from '../../snapshot/policies.ts'
 import { resolveAuthenticate } from './resolve-authenticate.ts'
+import { resolveExternal } from './resolve-external.ts'
 import { resolveAuthorize } from './resolve-authorize.ts'
 import { isConfigMap } from './merge.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
@@ -70,6 +71,7 @@ export function resolvePolicies(
     const level = levels.findLast(one => one.policies[name] !== undefined)
     return [...(level?.path ?? []), name]
   }
+  const external = resolveExternal(levels, resolution)
   const cors = resolveCors(merged, innermost('cors'), resolution)
   return {
     policies: {
@@ -81,6 +83,7 @@ export function resolvePolicies(
       cors,
       authenticate: resolveAuthenticate(merged.authenticate, innermost('authenticate'), identity, resolution),
       authorize: resolveAuthorize(levels, resolution),
+      ...(external === undefined ? {} : { external }),
       rateLimit: resolveRateLimit(levels, resolution),
       upgrade: resolveUpgrade(merged.upgrade),
       mirror: resolveMirror(merged.mirror),

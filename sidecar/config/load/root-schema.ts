@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { authenticationSchema } from './authentication-schema.ts'
+import { authorizationSchema } from './authorization-schema.ts'
 import { consumerSchema, planSchema } from './consumers-schema.ts'
 import { stores } from './limit-schema.ts'
 import { listenAddress, listenerSchema } from './listener-schema.ts'
@@ -105,6 +106,7 @@ export const rootSchema = section(
     ),
     defaults: option(policiesSchema, 'policies for every route'),
     authentication: option(authenticationSchema, 'who proves who is calling'),
+    authorization: option(authorizationSchema, 'who else decides what may be called'),
     consumers: option(list(consumerSchema), 'who may be calling, by name'),
     plans: option(
       byName(nameText, planSchema),
@@ -126,7 +128,7 @@ export const rootSchema = section(
       'how changes of files are noticed',
     ),
   },
-  ['authorization', 'filters', 'workers'],
+  ['filters', 'workers'],
 )
 /** A whole configuration as it is written, after the schema has read it. */
 export type WrittenConfig = z.infer<typeof rootSchema>

@@ -1,0 +1,60 @@
+import type { z } from 'zod'
+import { claimHeader } from './authentication-schema.ts'
+import { fieldName } from './match-schema.ts'
+import { duration } from './quantities.ts'
+import { nameText, oneOf, referenceName, scalar, text, Wrong } from './scalars.ts'
+import { byName, list, option, required, section } from './shape.ts'
+
+const path = text('a path', { pattern: '^/' }, '/', (value, shown) =>
+  /^\/[\x21-\x7e]*$/.test(value) && !value.includes('#')
+    ? value
+    : new Wrong(`expected a path such as \`/check\`, got ${shown}`),
+)
+
+const onError = scalar<403 | 503>({ enum: [403, 503] }, 503, (value, shown) =>
+  value === 403 || value === 503 ? value : new Wrong(`expected 503 or 403, got ${shown}`),
+)
+
+export const CLIENT_HEADERS = [
+  'cache-control',
+  'content-type',
+  'location',
+  'retry-after',
+  'set-cookie',
+  'www-authenticate',
+]
+
+const external = section('an external authorization', {
+  upstream: required(referenceName, 'the upstream that decides'),
+  protocol: option(
+    oneOf(['http', 'grpc']),
+    '`grpc`: `envoy.service.auth.v3.Authorization/Check`; `http`: 2xx allows',
+    'http',
+  ),
+  path: option(path, "`http`: what is asked, with GET. Default: the request's own method and path"),
+  timeout: option(duration, 'how long a decision may take', '200ms'),
+  headers: option(
+    list(fieldName, 100),
+    'names of request headers that are sent. Default: all that would go upstream',
+  ),
+  upstreamHeaders: option(
+    list(claimHeader, 100),
+    'headers of an allowing answer that go upstream; clients cannot set them',
+    [],
+  ),
+  clientHeaders: option(
+    list(fieldName, 100),
+    'headers of a refusing answer that the client gets',
+    CLIENT_HEADERS,
+  ),
+  onError: option(onError, 'the status where nothing was decided', 503),
+})
+
+/** Who else decides what may be called. */
+export const authorizationSchema = section(
+  'authorization',
+  { external: option(byName(nameText, external), 'services that decide, by name') },
+  ['audit'],
+)
+/** As it is written, after the schema has read it. */
+export type WrittenAuthorization = z.infer<typeof authorizationSchema>

@@ -1,0 +1,87 @@
+import type { ExternalPolicy } from '../../filters/external/schema.ts'
+import { CLIENT_HEADERS, type WrittenAuthorization } from './authorization-schema.ts'
+import { contentHash } from './hash.ts'
+import type { WrittenPolicies } from './policy-schema.ts'
+import { checkUpstream } from './resolve-action.ts'
+import type { ConfigPath, Resolution } from './resolution.ts'
+import { didYouMean } from './suggestion.ts'
+
+/** One level of policies: what was written there, and where. */
+interface Level {
+  readonly policies: Pick<WrittenPolicies, 'authorize'>
+  readonly path: ConfigPath
+}
+
+/** Framing and routing of a response are ours. */
+const OURS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'upgrade',
+  'te',
+])
+
+/** The services of `authorization.external`, by name. */
+export function resolveExternals(
+  written: WrittenAuthorization | undefined,
+  upstreams: ReadonlySet<string>,
+  resolution: Resolution,
+): ReadonlyMap<string, ExternalPolicy> {
+  const found = new Map<string, ExternalPolicy>()
+  for (const [name, one] of Object.entries(written?.external ?? {})) {
+    const path = ['authorization', 'external', name]
+    const { protocol = 'http', upstream } = one
+    if (!resolution.partial) {
+      checkUpstream(upstream, [...path, 'upstream'], upstreams, resolution)
+      if (protocol === 'grpc' && one.path !== undefined)
+        resolution.fault([...path, 'path'], '`path` is for `protocol: http`', undefined, 'key')
+      for (const [index, field] of (one.clientHeaders ?? []).entries())
+        if (OURS.has(field))
+          resolution.fault([...path, 'clientHeaders', index], `\`${field}\` is written here`)
+    }
+    const policy = {
+      name,
+      upstream,
+      protocol,
+      path: one.path ?? null,
+      timeout: one.timeout ?? 200,
+      headers: one.headers ?? null,
+      upstreamHeaders: one.upstreamHeaders ?? [],
+      clientHeaders: one.clientHeaders ?? CLIENT_HEADERS,
+      onError: one.onError ?? 503,
+      dryRun: false,
+    }
+    found.set(name, { ...policy, digest: contentHash(policy) })
+  }
+  return found
+}
+
+/**
+ * The service that a route asks beside what `authorize` itself can tell: that of the innermost level since the last
+ * `off`. `dryRun` as in `resolveAuthorize`. Undefined: none.
+ */
+export function resolveExternal(
+  levels: readonly Level[],
+  resolution: Resolution,
+): ExternalPolicy | undefined {
+  const off = levels.findLastIndex(({ policies }) => policies.authorize === false)
+  let found: ExternalPolicy | undefined
+  for (const { policies, path } of levels.slice(off + 1)) {
+    const { authorize } = policies
+    if (authorize === undefined || authorize === false) continue
+    const { external, dryRun } = authorize
+    if (external !== undefined) {
+      const there = resolution.externals
+      const policy = there.get(external)
+      if (policy === undefined && !resolution.partial && resolution.secrets)
+        resolution.fault(
+          [...path, 'authorize', 'external'],
+          `there is no \`${external}\` in authorization.external`,
+          didYouMean(external, there.keys().toArray()),
+        )
+      if (policy !== undefined) found = { ...policy, dryRun: dryRun ?? false }
+    } else if (found !== undefined && dryRun !== undefined && Object.keys(authorize).length === 1)
+      found = { ...found, dryRun }
+  }
+  return found
+}
