@@ -67,9 +67,14 @@ function timeoutText(policy: TimeoutPolicy): string {
   return parts.length === 0 ? 'off' : parts.join(', ')
 }
 
-function retryText({ count, statuses, methods, backoff, budget, replay, hedge }: RetryPolicy): string {
-  const more =
-    statuses.length === 0 ? '' : `; ${methods.join(', ')} after ${statuses.join(', ')} or no answer`
+function retryText(policy: RetryPolicy): string {
+  const { count, statuses, grpcStatuses = [], headers = [], methods, backoff, budget, replay, hedge } = policy
+  const after = [
+    ...statusRanges(statuses),
+    ...grpcStatuses.map(status => `grpc-status ${status}`),
+    ...headers.map(name => `the header ${name}`),
+  ]
+  const more = after.length === 0 ? '' : `; ${methods.join(', ')} after ${after.join(', ')} or no answer`
   const parts = [
     `up to ${count}: what was never processed${more}`,
     `pause up to ${durationText(backoff.from)}, then ${durationText(backoff.to)}`,
@@ -78,6 +83,19 @@ function retryText({ count, statuses, methods, backoff, budget, replay, hedge }:
   ]
   if (hedge !== null) parts.push(`a second try beside the first after ${durationText(hedge.after)}`)
   return parts.join('; ')
+}
+
+/** Statuses in words, three or more in a row as a range. */
+function statusRanges(statuses: readonly number[]): string[] {
+  const words: string[] = []
+  for (let at = 0; at < statuses.length;) {
+    let end = at
+    while (statuses[end + 1] === (statuses[end] as number) + 1) end++
+    if (end - at > 2) words.push(`${statuses[at]} to ${statuses[end]}`)
+    else for (let one = at; one <= end; one++) words.push(String(statuses[one]))
+    at = end + 1
+  }
+  return words
 }
 
 function authorizeText({ enforced, reported }: NonNullable<RoutePolicies['authorize']>): string {

@@ -83,6 +83,10 @@ export interface RetryPolicy {
   readonly count: number
   /** Statuses that are tried again for `methods`; empty: never-processed requests only. */
   readonly statuses: readonly number[]
+  /** Statuses of gRPC in a response's headers, in place of HTTP's. Absent: none. */
+  readonly grpcStatuses?: readonly number[]
+  /** Names in lower case: a response that has one of these is tried again, whatever its status. Absent: none. */
+  readonly headers?: readonly string[]
   readonly methods: readonly string[]
   /** Milliseconds; the pause is drawn evenly between 0 and a bound that doubles from `from` to `to` (full jitter). */
   readonly backoff: { readonly from: number; readonly to: number }

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { condition } from './expression-schema.ts'
-import { anyText, flag, text, Wrong } from './scalars.ts'
+import { anyText, flag, referenceName, text, Wrong } from './scalars.ts'
 import { list, option, orOff, section, shorter } from './shape.ts'
 import { expandAuthorize } from './shorthands.ts'
 import { peerName } from './tls-schema.ts'
@@ -31,13 +31,14 @@ export const authorize = shorter(
         groups: option(list(anyText, 1_000), 'the caller is in one of these'),
         scopes: option(list(scope, 1_000), 'the credential has all of these'),
         when: option(condition, 'this expression is true, the same as the text alone'),
+        external: option(referenceName, 'a service of `authorization.external` allows it as well'),
         dryRun: option(
           flag,
           'what stands beside it only reports what it would refuse; alone: what is inherited',
           false,
         ),
       },
-      ['external'],
+      [],
     ),
   ),
   [condition],
