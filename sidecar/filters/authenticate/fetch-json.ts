@@ -12,6 +12,8 @@ export interface JsonRequest {
   readonly timeout: number
   /** Of the response's body. */
   readonly maxBytes: number
+  /** Gives it up. */
+  readonly signal?: AbortSignal
 }
 
 /** Why there is no answer; for the log. */
@@ -37,6 +39,7 @@ export function fetchJson(
     agent: false,
     headers: { accept: 'application/json', ...request.headers },
     maxHeaderSize: 16 * 1024,
+    ...(request.signal === undefined ? {} : { signal: request.signal }),
   })
   const fail = (why: string): void => {
     wheel.remove(timer)
@@ -45,6 +48,8 @@ export function fetchJson(
   }
   const timer = new Timer({ onTimer: () => fail('no answer in time') })
   wheel.schedule(timer, request.timeout)
+  // Nobody's answer keeps a process from its end.
+  sent.on('socket', socket => socket.unref())
   sent.on('error', error => fail('code' in error ? String(error.code) : error.message))
   sent.on('response', response => {
     const status = response.statusCode ?? 0

@@ -112,6 +112,18 @@ test('row 50: keys serve on for a day while the issuer cannot be reached, and no
   assert.equal(await find('a'), 'unavailable')
 })
 
+test('what is given up is under way no longer, and no failure', async t => {
+  const { server, live, keys, find } = await fixture(t)
+  server.mode = 'hanging'
+  const found = find('a')
+  await settled()
+  assert.equal(live.parts.wheel.size, 1)
+  keys.close()
+  assert.equal(await found, 'unavailable')
+  assert.equal(live.parts.wheel.size, 0)
+  assert.deepEqual(live.warnings, [])
+})
+
 test('who does not answer is not waited for longer than five seconds', async t => {
   const { server, clock, find } = await fixture(t)
   server.mode = 'hanging'

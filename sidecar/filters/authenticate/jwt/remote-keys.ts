@@ -55,6 +55,7 @@ export class RemoteKeys implements KeySource {
   readonly #parts: FilterParts
   readonly #fetched: { value: number }
   readonly #failed: { value: number }
+  readonly #closed = new AbortController()
   #set: KeySet | null = null
   #fetchedAt = -Infinity
   #triedAt = -Infinity
@@ -68,6 +69,11 @@ export class RemoteKeys implements KeySource {
     const help = 'Fetches of key sets, by result.'
     this.#fetched = parts.counter('outrigger_jwks_fetches_total', help, { result: 'success' })
     this.#failed = parts.counter('outrigger_jwks_fetches_total', help, { result: 'failure' })
+  }
+
+  /** Nobody asks any more: what is under way is given up. */
+  close(): void {
+    this.#closed.abort()
   }
 
   find(alg: string, kid: string | null, chosen: boolean): FoundKeys | Promise<FoundKeys> {
@@ -120,6 +126,7 @@ export class RemoteKeys implements KeySource {
       this.#failures = 0
       this.#fetched.value++
     } catch (error) {
+      if (this.#closed.signal.aborted) return
       this.#failures++
       this.#failed.value++
       const why = error instanceof FetchFailed ? error.message : String(error)
@@ -151,7 +158,10 @@ export class RemoteKeys implements KeySource {
   }
 
   async #get(url: string): Promise<unknown> {
-    const answer = await fetchJson({ url, timeout: TIMEOUT_MS, maxBytes: MAX_BYTES }, this.#parts.wheel)
+    const answer = await fetchJson(
+      { url, timeout: TIMEOUT_MS, maxBytes: MAX_BYTES, signal: this.#closed.signal },
+      this.#parts.wheel,
+    )
     if (answer.status !== 200) throw new FetchFailed(`status ${answer.status}`)
     return answer.json
   }

@@ -52,7 +52,7 @@ export function openVerifier(provider: JwtProvider, jose: Jose, live: FilterLive
       ? live.use(
           ['jwks', keys.kind, keys.kind === 'url' ? keys.url : keys.issuer],
           parts => new RemoteKeys(keys, jose, parts),
-          none,
+          remote => remote.close(),
         )
       : keys.kind === 'secret'
         ? new SecretKey(keys.secret)
