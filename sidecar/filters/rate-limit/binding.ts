@@ -1,6 +1,7 @@
 import { compileCountingKey } from '../../exchange/request-key.ts'
 import type { FilterLive, FilterParts } from '../filter.ts'
 import { type Counter, openCounter } from './counters.ts'
+import { policyItem } from './limit-fields.ts'
 import type { Limit } from './limit-set.ts'
 import { RecentKeys } from './recent-keys.ts'
 import { RedisStore } from './redis/store.ts'
@@ -20,7 +21,7 @@ export class Binding {
   readonly parts: FilterParts
   readonly #shared: Shared
   readonly #live: FilterLive
-  readonly #bound = new Map<string, Omit<Limit, 'quota'>>()
+  readonly #bound = new Map<string, Omit<Limit, 'quota' | 'item'>>()
   readonly #stores = new Map<string, RedisStore>()
 
   constructor(policy: RateLimitPolicy, config: LimitsConfig, live: FilterLive) {
@@ -47,7 +48,8 @@ export class Binding {
       bound = { spec, key: compileCountingKey(spec.by), counter: this.#counter(spec), store }
       this.#bound.set(id, bound)
     }
-    return { ...bound, quota }
+    const item = spec.rate.kind === 'calendar' ? null : policyItem(spec, quota, 0)
+    return { ...bound, quota, item }
   }
 
   /** What a number is called and what it is are no part of the count: a number that changes keeps it. */

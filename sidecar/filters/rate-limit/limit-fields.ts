@@ -1,7 +1,7 @@
 import { type HeaderList, setHeader } from '../../exchange/headers.ts'
 import { calendarWindow } from './calendar-window.ts'
-import type { Limit, Standing } from './limit-set.ts'
-import type { LimitHeaders } from './schema.ts'
+import type { Standing } from './limit-set.ts'
+import type { LimitHeaders, LimitSpec } from './schema.ts'
 
 /** The one of which least is left; of those, the one that comes back last. Null where nothing is known. */
 export function tightest(standings: readonly Standing[]): Standing | null {
@@ -44,7 +44,7 @@ export function writeLimitFields(
   const worst = tightest(standings)
   if (worst === null) return
   if (kind === 'ietf') {
-    setHeader(headers, 'ratelimit-policy', standings.map(({ limit }) => policyItem(limit, wall)).join(', '))
+    setHeader(headers, 'ratelimit-policy', policyText(standings, wall))
     setHeader(headers, 'ratelimit', standingItem(worst))
     return
   }
@@ -57,9 +57,17 @@ export function writeLimitFields(
   }
 }
 
+function policyText(standings: readonly Standing[], wall: number): string {
+  let text = ''
+  for (const { limit } of standings) {
+    const item = limit.item ?? policyItem(limit.spec, limit.quota, wall)
+    text = text === '' ? item : `${text}, ${item}`
+  }
+  return text
+}
+
 /** An item of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers section 3). */
-function policyItem({ spec, quota }: Limit, wall: number): string {
-  const { rate, name } = spec
+export function policyItem({ rate, name }: LimitSpec, quota: number, wall: number): string {
   switch (rate.kind) {
     case 'concurrent':
       return `"${name}";q=${quota};qu="concurrent-requests"`

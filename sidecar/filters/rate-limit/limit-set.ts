@@ -14,6 +14,8 @@ export interface Limit {
   /** The counts in this process: all there are, or what holds while the store does not answer. */
   readonly counter: Counter
   readonly store: RedisStore | null
+  /** Its item of `RateLimit-Policy`; null where that changes with the calendar. */
+  readonly item: string | null
 }
 
 /** The limits of one route for callers of one plan, or for one caller who has limits of its own. */
