@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { apiKeyDigest } from './authentication-schema.ts'
+import { callerCondition } from './expression-schema.ts'
 import { callerLimits } from './limit-schema.ts'
 import { anyText, nameText, referenceName } from './scalars.ts'
 import { list, option, required, section } from './shape.ts'
@@ -30,13 +31,13 @@ export const consumerSchema = section('a consumer', {
 export type WrittenConsumer = z.infer<typeof consumerSchema>
 
 /** A tier of callers. */
-export const planSchema = section(
-  'a plan',
-  {
-    groups: option(list(nameText, 1_000), 'whoever is in one of these has it'),
-    rateLimit: option(callerLimits, 'limits of all that each caller in it does'),
-  },
-  ['when'],
-)
+export const planSchema = section('a plan', {
+  groups: option(list(nameText, 1_000), 'whoever is in one of these has it'),
+  when: option(
+    callerCondition,
+    'and whoever this expression is true for, of `consumer`, `claims` and `auth`',
+  ),
+  rateLimit: option(callerLimits, 'limits of all that each caller in it does'),
+})
 /** As it is written, after the schema has read it. */
 export type WrittenPlans = Readonly<Record<string, z.infer<typeof planSchema>>>

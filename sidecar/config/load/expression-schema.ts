@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { Environment } from '@marcbachmann/cel-js'
-import { type Cel, openLanguage, parseExpression } from '../../exchange/expression/language.ts'
+import { type Cel, openLanguage, parseExpression, type Scope } from '../../exchange/expression/language.ts'
 import { parseRegex } from './match-text.ts'
 import { text, Wrong } from './scalars.ts'
 import { didYouMean } from './suggestion.ts'
@@ -11,22 +11,28 @@ const USES = {
   value: { types: ['string', 'int', 'uint', 'double', 'bool', 'dyn'], expected: 'one value' },
 } as const
 
-let language: Environment | null = null
+const languages = new Map<Scope, Environment>()
 
 /** Loaded where the first expression is met: it takes a tenth of the time of a load, and few configurations need it. */
-function opened(): Environment {
-  if (language === null) {
+function opened(scope: Scope): Environment {
+  let language = languages.get(scope)
+  if (language === undefined) {
     // A package of ES modules, which `require` loads synchronously; it is what its types say.
     const cel = createRequire(import.meta.url)('@marcbachmann/cel-js') as Cel
-    language = openLanguage(cel, () => false)
+    languages.set(scope, (language = openLanguage(cel, scope, () => false)))
   }
   return language
 }
 
 /** Reads an expression; what is wrong in it is said with its place. */
-export function readExpression(written: string, shown: string, use: keyof typeof USES): string | Wrong {
+function readExpression(
+  written: string,
+  shown: string,
+  use: keyof typeof USES,
+  scope: Scope,
+): string | Wrong {
   if (written.trim() === '') return new Wrong('the expression is empty')
-  const parsed = parseExpression(opened(), written)
+  const parsed = parseExpression(opened(scope), written)
   if ('message' in parsed) {
     const { message, at, names, given } = parsed
     return new Wrong(message, suggestion(written, given, names), { text: written, at })
@@ -56,7 +62,7 @@ export const condition = text(
   'an expression',
   { samples: ['"admin" in consumer.groups || claims.role == "admin"'] },
   'true',
-  (value, shown) => readExpression(value, shown, 'condition'),
+  (value, shown) => readExpression(value, shown, 'condition', 'request'),
 )
 
 /** An expression with a value that can be text. */
@@ -64,5 +70,13 @@ export const valueExpression = text(
   'an expression',
   { samples: ['claims.tenant'] },
   'request.path',
-  (value, shown) => readExpression(value, shown, 'value'),
+  (value, shown) => readExpression(value, shown, 'value', 'request'),
+)
+
+/** A condition of callers, whatever they ask for. */
+export const callerCondition = text(
+  'an expression',
+  { samples: ['"beta" in consumer.groups || claims.tier == "gold"'] },
+  'true',
+  (value, shown) => readExpression(value, shown, 'condition', 'caller'),
 )

@@ -60,6 +60,7 @@ export function resolveIdentity(
   const plans = Object.entries(written.plans ?? {}).map(([name, plan]): PlanSpec => ({
     name,
     groups: plan.groups ?? [],
+    when: plan.when ?? null,
   }))
   const consumers = (written.consumers ?? []).map((consumer, index) =>
     resolveConsumer(consumer, ['consumers', index], { providers, plans, resolution }),

@@ -1,7 +1,8 @@
 import type { Environment, ParseResult } from '@marcbachmann/cel-js'
+import type { Caller } from '../caller.ts'
 import type { Exchange } from '../exchange.ts'
-import { openLanguage, parseExpression } from './language.ts'
-import { Variables } from './variables.ts'
+import { type LinearTest, openLanguage, parseExpression, type Scope } from './language.ts'
+import { CallerVariables, Variables } from './variables.ts'
 
 /** A CEL expression of the configuration, asked once a request. */
 export interface Expression {
@@ -11,7 +12,7 @@ export interface Expression {
   text(exchange: Exchange): string | null
 }
 
-let language: Environment | null = null
+let languages: Readonly<Record<Scope, Environment>> | null = null
 let loading: Promise<void> | null = null
 
 /** Compiled expressions by their text: routes that inherit one share it. */
@@ -27,7 +28,7 @@ export function loadExpressions(): Promise<void> {
 async function load(): Promise<void> {
   const [cel, { RE2JS }] = await Promise.all([import('@marcbachmann/cel-js'), import('re2js')])
   const patterns = new Map<string, InstanceType<typeof RE2JS>>()
-  language = openLanguage(cel, (text, pattern) => {
+  const linear: LinearTest = (text, pattern) => {
     let regex = patterns.get(pattern)
     if (regex === undefined) {
       // Only what configurations say comes here.
@@ -35,20 +36,52 @@ async function load(): Promise<void> {
       patterns.set(pattern, (regex = RE2JS.compile(pattern)))
     }
     return regex.test(text)
-  })
+  }
+  languages = {
+    request: openLanguage(cel, 'request', linear),
+    caller: openLanguage(cel, 'caller', linear),
+  }
 }
 
 /** @throws Error where it does not compile or nothing was loaded: the loader compiled it before, so that is a bug */
 export function compileExpression(text: string): Expression {
   const known = compiled.get(text)
   if (known !== undefined) return known
-  if (language === null) throw new Error('expressions were not loaded')
-  const parsed = parseExpression(language, text)
-  if ('message' in parsed) throw new Error(`${text}: ${parsed.message}`)
   if (compiled.size >= MOST) compiled.clear()
-  const expression = new CelExpression(parsed.program)
+  const expression = new CelExpression(program(text, 'request'))
   compiled.set(text, expression)
   return expression
+}
+
+/**
+ * Compiles what is asked of a caller, once a credential.
+ *
+ * @throws Error as `compileExpression`
+ */
+export function compileCallerCondition(text: string): (caller: Caller) => boolean {
+  const compiled = program(text, 'caller')
+  return caller => evaluate(compiled, new CallerVariables(caller)) === true
+}
+
+function program(text: string, scope: Scope): ParseResult {
+  if (languages === null) throw new Error('expressions were not loaded')
+  const parsed = parseExpression(languages[scope], text)
+  if ('message' in parsed) throw new Error(`${text}: ${parsed.message}`)
+  return parsed.program
+}
+
+/** The value; undefined where it cannot be evaluated. */
+function evaluate(compiled: ParseResult, variables: CallerVariables): unknown {
+  // What fails says so by an exception, of which only that it came is read: without a stack it costs a quarter.
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  try {
+    return compiled(variables)
+  } catch {
+    return undefined
+  } finally {
+    Error.stackTraceLimit = limit
+  }
 }
 
 class CelExpression implements Expression {
@@ -58,11 +91,11 @@ class CelExpression implements Expression {
   }
 
   holds(exchange: Exchange): boolean {
-    return this.#value(exchange) === true
+    return evaluate(this.#program, new Variables(exchange)) === true
   }
 
   text(exchange: Exchange): string | null {
-    const value = this.#value(exchange)
+    const value = evaluate(this.#program, new Variables(exchange))
     switch (typeof value) {
       case 'string':
         return value
@@ -72,19 +105,6 @@ class CelExpression implements Expression {
         return String(value)
       default:
         return null
-    }
-  }
-
-  #value(exchange: Exchange): unknown {
-    // What fails says so by an exception, of which only that it came is read: without a stack it costs a quarter.
-    const limit = Error.stackTraceLimit
-    Error.stackTraceLimit = 0
-    try {
-      return this.#program(new Variables(exchange))
-    } catch {
-      return undefined
-    } finally {
-      Error.stackTraceLimit = limit
     }
   }
 }

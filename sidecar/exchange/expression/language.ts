@@ -1,5 +1,5 @@
 import type { ASTNode, Environment, ParseResult } from '@marcbachmann/cel-js'
-import { declareVariables } from './variables.ts'
+import { declareCallerVariables, declareVariables } from './variables.ts'
 
 /** The library; loaded where a configuration has expressions, and nowhere else. */
 export type Cel = Pick<typeof import('@marcbachmann/cel-js'), 'Environment'>
@@ -43,9 +43,13 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
 }
 const VARIABLES = [...Object.keys(FIELDS), 'claims']
 
+/** What an expression is about: a request, or a caller whatever is asked for. */
+export type Scope = 'request' | 'caller'
+
 /** The language of expressions: CEL with our variables. */
-export function openLanguage(cel: Cel, linear: LinearTest): Environment {
-  const environment = declareVariables(new cel.Environment({ limits: LIMITS }))
+export function openLanguage(cel: Cel, scope: Scope, linear: LinearTest): Environment {
+  const declare = scope === 'request' ? declareVariables : declareCallerVariables
+  const environment = declare(new cel.Environment({ limits: LIMITS }))
   return environment.registerFunction(`string.${LINEAR}(string): bool`, linear)
 }
 
@@ -55,10 +59,10 @@ export function parseExpression(environment: Environment, text: string): Parsed 
   try {
     program = environment.parse(text)
   } catch (error) {
-    return misfit(error, text)
+    return misfit(environment, error, text)
   }
   const { valid, type = 'dyn', error } = program.check()
-  if (!valid) return misfit(error, text)
+  if (!valid) return misfit(environment, error, text)
   const calls = matchCalls(program.ast)
   if (calls.length === 0) return { program, type, patterns: [] }
   const patterns: { pattern: string; at: number }[] = []
@@ -76,7 +80,7 @@ export function parseExpression(environment: Environment, text: string): Parsed 
   }
   const linear = environment.parse(rewritten)
   const checked = linear.check()
-  if (!checked.valid) return misfit(checked.error, text)
+  if (!checked.valid) return misfit(environment, checked.error, text)
   return { program: linear, type, patterns }
 }
 
@@ -111,7 +115,7 @@ function nameAfter(text: string, end: number): number {
   return between.lastIndex
 }
 
-function misfit(error: unknown, text: string): Misfit {
+function misfit(environment: Environment, error: unknown, text: string): Misfit {
   // Both kinds of errors of the library say where and what, without the excerpt.
   const {
     summary = String(error),
@@ -125,7 +129,12 @@ function misfit(error: unknown, text: string): Misfit {
   const at = Math.min(range?.start ?? 0, text.length)
   const given = text.slice(at, range?.end ?? at)
   if (code === 'unknown_variable')
-    return { message: `unknown variable \`${given}\``, at, names: VARIABLES, given }
+    return {
+      message: `unknown variable \`${given}\``,
+      at,
+      names: VARIABLES.filter(name => environment.hasVariable(name)),
+      given,
+    }
   const owner = /(\w+)\s*\.\s*$/.exec(text.slice(0, at))?.[1] ?? ''
   const names = code === 'no_such_key' && Object.hasOwn(FIELDS, owner) ? (FIELDS[owner] ?? []) : []
   if (names.length > 0) return { message: `\`${owner}\` has no \`${given}\``, at, names, given }

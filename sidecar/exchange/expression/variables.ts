@@ -109,20 +109,29 @@ class RouteVariable {
 
 const NOTHING: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>)
 
-/** The variables of one request. */
-export class Variables {
-  readonly #exchange: Exchange
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange
+/** What is known of a caller, whatever is asked for. */
+export class CallerVariables {
+  readonly #caller: Exchange['caller']
+  constructor(caller: Exchange['caller']) {
+    this.#caller = caller
   }
   get consumer(): ConsumerVariable {
-    return new ConsumerVariable(this.#exchange.caller)
+    return new ConsumerVariable(this.#caller)
   }
   get claims(): Claims {
-    return this.#exchange.caller?.claims ?? NO_CLAIMS
+    return this.#caller?.claims ?? NO_CLAIMS
   }
   get auth(): AuthVariable {
-    return new AuthVariable(this.#exchange.caller)
+    return new AuthVariable(this.#caller)
+  }
+}
+
+/** The variables of one request. */
+export class Variables extends CallerVariables {
+  readonly #exchange: Exchange
+  constructor(exchange: Exchange) {
+    super(exchange.caller)
+    this.#exchange = exchange
   }
   get peer(): PeerVariable {
     return new PeerVariable(this.#exchange)
@@ -138,8 +147,8 @@ export class Variables {
 const TEXTS = 'list<string>'
 const TABLE = 'map<string, string>'
 
-/** Declares the variables with their types, so that a name that is not there is an error when a configuration loads. */
-export function declareVariables(environment: Environment): Environment {
+/** Declares the variables of a caller. */
+export function declareCallerVariables(environment: Environment): Environment {
   return environment
     .registerType('Consumer', {
       ctor: ConsumerVariable,
@@ -149,6 +158,14 @@ export function declareVariables(environment: Environment): Environment {
       ctor: AuthVariable,
       fields: { method: 'string', provider: 'string', scopes: TEXTS },
     })
+    .registerVariable('consumer', 'Consumer')
+    .registerVariable('claims', 'map<string, dyn>')
+    .registerVariable('auth', 'Auth')
+}
+
+/** Declares all variables with their types, so that a name that is not there is an error when a configuration loads. */
+export function declareVariables(environment: Environment): Environment {
+  return declareCallerVariables(environment)
     .registerType('Peer', { ctor: PeerVariable, fields: { address: 'string', spiffe: 'string', dns: TEXTS } })
     .registerType('Request', {
       ctor: RequestVariable,
@@ -158,9 +175,6 @@ export function declareVariables(environment: Environment): Environment {
       },
     })
     .registerType('Route', { ctor: RouteVariable, fields: { name: 'string' } })
-    .registerVariable('consumer', 'Consumer')
-    .registerVariable('claims', 'map<string, dyn>')
-    .registerVariable('auth', 'Auth')
     .registerVariable('peer', 'Peer')
     .registerVariable('request', 'Request')
     .registerVariable('route', 'Route')

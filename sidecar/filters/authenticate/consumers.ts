@@ -1,11 +1,19 @@
 import type { Caller } from '../../exchange/caller.ts'
+import { compileCallerCondition } from '../../exchange/expression/expression.ts'
 import type { ApiKeyDigest, ConsumerSpec, IdentitySpec, PlanSpec } from './schema.ts'
 
 /** An entry of `consumers` as callers share it. */
 export interface Consumer {
   readonly name: string
   readonly groups: readonly string[]
+  /** Its own, which goes before what plans say; null: none. */
   readonly plan: string | null
+}
+
+/** A plan, and who has it besides those that are given it by name. */
+interface Plan {
+  readonly name: string
+  fits(caller: Caller): boolean
 }
 
 /** A stored key and whose it is. */
@@ -28,17 +36,17 @@ export class ConsumerDirectory {
   readonly #subjects = new Map<string, Map<string, Consumer>>()
   readonly #spiffe = new Map<string, Consumer>()
   readonly #consumers = new Map<string, Consumer>()
-  readonly #plans: readonly PlanSpec[]
+  readonly #plans: readonly Plan[]
 
   constructor({ consumers, plans, digest }: IdentitySpec) {
     this.digest = digest
-    this.#plans = plans
+    this.#plans = plans.map(compilePlan)
     for (const spec of consumers) this.#add(spec)
   }
 
   #add(spec: ConsumerSpec): void {
     const groups = Object.freeze([...spec.groups])
-    const consumer = Object.freeze({ name: spec.name, groups, plan: spec.plan ?? this.planOf(groups) })
+    const consumer = Object.freeze({ name: spec.name, groups, plan: spec.plan })
     this.#consumers.set(spec.name, consumer)
     for (const key of spec.apiKeys) {
       const stored = { ...key, digest: Buffer.from(key.sha256, 'hex'), consumer }
@@ -72,9 +80,11 @@ export class ConsumerDirectory {
     return this.#consumers.get(name)
   }
 
-  /** The first plan, in the order written, that one of the groups is in; null: none. */
-  planOf(groups: readonly string[]): string | null {
-    return this.#plans.find(plan => plan.groups.some(group => groups.includes(group)))?.name ?? null
+  /** A caller with its plan: its own, else the first that fits in the order written. */
+  #planned(caller: Caller): Caller {
+    if (caller.plan !== null) return Object.freeze(caller)
+    const plan = this.#plans.find(one => one.fits(caller))
+    return Object.freeze(plan === undefined ? caller : { ...caller, plan: plan.name })
   }
 
   /** The caller of a credential: the entry that it names, or whoever the provider says it is. */
@@ -84,7 +94,7 @@ export class ConsumerDirectory {
   ): Caller {
     const { subject, groups, ...rest } = credential
     if (consumer !== undefined) {
-      return Object.freeze({
+      return this.#planned({
         ...rest,
         name: consumer.name,
         known: true,
@@ -93,6 +103,14 @@ export class ConsumerDirectory {
       })
     }
     const name = `${credential.provider}/${subject ?? '-'}`
-    return Object.freeze({ ...rest, name, known: false, groups, plan: this.planOf(groups) })
+    return this.#planned({ ...rest, name, known: false, groups, plan: null })
+  }
+}
+
+function compilePlan({ name, groups, when }: PlanSpec): Plan {
+  const condition = when === null ? null : compileCallerCondition(when)
+  return {
+    name,
+    fits: caller => caller.groups.some(group => groups.includes(group)) || condition?.(caller) === true,
   }
 }

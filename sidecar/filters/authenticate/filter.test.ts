@@ -208,8 +208,8 @@ test('an entry is named by provider and subject; who has none is provider/subjec
     consumerFixture({ name: 'else', jwt: [{ provider: 'other', subject: 'alice' }] }),
   ]
   const plans = [
-    { name: 'gold', groups: ['gold'] },
-    { name: 'own', groups: [] },
+    { name: 'gold', groups: ['gold'], when: null },
+    { name: 'own', groups: [], when: null },
   ]
   const claimHeaders = [
     ['x-user-email', 'email'],

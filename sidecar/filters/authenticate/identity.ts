@@ -1,3 +1,4 @@
+import { loadExpressions } from '../../exchange/expression/expression.ts'
 import { ConsumerDirectory } from './consumers.ts'
 import { type Jose, loadJose } from './jwt/jose.ts'
 import type { IdentitySpec, ProviderSpecs } from './schema.ts'
@@ -14,6 +15,8 @@ export interface Identity {
 
 /** Compiles it, and loads what its providers need: before anything serves, so that no request waits for it. */
 export async function compileIdentity(spec: IdentitySpec): Promise<Identity> {
+  // Before the plans are compiled.
+  if (spec.plans.some(plan => plan.when !== null)) await loadExpressions()
   const tokens = Object.keys(spec.providers.jwt).length > 0
   return {
     providers: spec.providers,

@@ -166,4 +166,6 @@ export interface PlanSpec {
   readonly name: string
   /** Whoever is in one of these has the plan. */
   readonly groups: readonly string[]
+  /** And whoever this expression is true for; null: nobody else. */
+  readonly when: string | null
 }
