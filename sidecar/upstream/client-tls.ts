@@ -65,6 +65,8 @@ export class ClientTls implements SecureDialer {
       servername: isName(this.#serverName) ? this.#serverName : '',
       ...(protocol === '' ? {} : { ALPNProtocols: [protocol] }),
       allowHalfOpen: true,
+      // Else NODE_TLS_REJECT_UNAUTHORIZED in the environment decides.
+      rejectUnauthorized: true,
       ...(onread === undefined ? {} : { onread }),
       ...(proven === null ? {} : { session: proven.session }),
       checkServerIdentity: (_, certificate) => this.#check(new X509Certificate(certificate.raw)),

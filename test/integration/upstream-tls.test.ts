@@ -131,6 +131,15 @@ describe('who an upstream has to be', () => {
   })
 })
 
+test('the environment cannot switch it off', async t => {
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+  t.after(() => delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'])
+  await using app = await serve(await own.issue({ dns: ['app.example'] }))
+  await asking(app.port, `tls: { ca: "${foreign.ca}", serverName: app.example }`, proxy =>
+    refused(proxy, /UNABLE_TO_VERIFY|SELF_SIGNED|UNABLE_TO_GET/),
+  )
+})
+
 test('our own certificate is shown where it is asked for; without one the handshake fails', async () => {
   const orders = await own.write('orders', { uris: ['spiffe://shop/orders'] })
   await using app = await serve(await own.issue({ dns: ['app.example'] }), own.authority.cert)
