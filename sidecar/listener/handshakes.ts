@@ -89,7 +89,10 @@ export class Handshakes {
     })
     // No session is kept in memory: tickets hold them, and only as long as `SESSION_SECONDS`.
     this.#server.on('secureConnection', socket => this.#secured(socket))
-    this.#server.on('tlsClientError', (error, socket) => this.#insecure(socket, codeOf(error)))
+    // Where Node refuses a certificate itself, the error says only that the socket closed.
+    this.#server.on('tlsClientError', (error, socket) =>
+      this.#insecure(socket, verificationError(socket) ?? codeOf(error)),
+    )
   }
 
   /** Whether these are the handshakes that listeners ask for. */
@@ -126,7 +129,7 @@ export class Handshakes {
     const certificate = socket.getPeerX509Certificate()
     if (certificate === undefined) return clients.required ? 'no client certificate' : null
     // A certificate that does not hold is no certificate less: whoever shows one is refused, `required` or not.
-    if (!socket.authorized) return String(socket.authorizationError ?? 'client certificate not verified')
+    if (!socket.authorized) return verificationError(socket) ?? 'client certificate not verified'
     const now = this.#wallClock()
     if (certificate.validToDate.getTime() < now) return 'CERT_HAS_EXPIRED'
     if (certificate.validFromDate.getTime() > now) return 'CERT_NOT_YET_VALID'
@@ -144,6 +147,13 @@ export class Handshakes {
 function rawOf(socket: tls.TLSSocket): Socket {
   // Node keeps it under a name that its types do not know; it is there from the constructor on.
   return (socket as unknown as { _parent: Socket })._parent
+}
+
+/** What is wrong with the chain that the client showed (an OpenSSL code), or null. */
+function verificationError(socket: tls.TLSSocket): string | null {
+  // Node's types call it an error; on a server it is the code, and null where there is none.
+  const error: unknown = socket.authorizationError
+  return typeof error === 'string' ? error : null
 }
 
 function codeOf(error: Error): string {

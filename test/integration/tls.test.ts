@@ -101,6 +101,11 @@ test('a client certificate that is required: none, a foreign one and one that en
     assert.equal((await askTls(proxy.port(), { ca, ...ended })).text, '')
     const two = await own.issue({ uris: ['spiffe://shop/web', 'spiffe://shop/admin'] })
     assert.equal((await askTls(proxy.port(), { ca, ...two })).text, '')
+    // Both that the authority does not vouch for, and the one with two names: not as connections that closed.
+    assert.match(
+      await proxy.metrics(),
+      /outrigger_tls_handshakes_total\{[^}]*result="client_certificate"\} 3\n/,
+    )
     const good = await own.issue({ uris: ['spiffe://shop/web'] })
     assert.match((await askTls(proxy.port(), { ca, ...good })).text, /^HTTP\/1\.1 200/)
     const metrics = await proxy.metrics()
