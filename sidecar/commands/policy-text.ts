@@ -6,6 +6,7 @@ import type {
   TimeoutPolicy,
   UpgradePolicy,
 } from '../snapshot/policies.ts'
+import type { RateLimitPolicy } from '../filters/rate-limit/schema.ts'
 import { isSecretField, REDACTED } from '../telemetry/redaction.ts'
 import { bytesText, durationText } from './quantity-text.ts'
 
@@ -18,6 +19,7 @@ const TEXTS: Texts = {
   authorize: authorizeText,
   external: ({ name, upstream, dryRun }) =>
     `${name} (${upstream}) is asked${dryRun ? ', and only reported' : ''}`,
+  rateLimit: rateLimitText,
   upgrade: upgradeText,
   authenticate: authenticateText,
   mirror: ({ upstream, percent }) => `${percent}% to ${upstream}`,
@@ -34,6 +36,17 @@ export function policyText(policies: RoutePolicies, name: string): string | null
   const text = TEXTS[name as keyof Texts] as ((policy: unknown) => string) | undefined
   const policy = policies[name as keyof RoutePolicies]
   return text === undefined || policy === null ? null : text(policy)
+}
+
+/** Those of the route's levels; a caller's plan and entry may bring others. */
+function rateLimitText({ outer, own, dryRun }: RateLimitPolicy): string {
+  const named = new Map([...outer, ...own].map(limit => [limit.name, limit]))
+  const parts = [...named.values()].map(({ name, quota, per, rate, scope, store }) => {
+    const number = rate.kind === 'concurrent' ? `${quota} at once` : `${quota} per ${per}`
+    const burst = rate.kind === 'bucket' ? `, burst ${rate.burst}` : ''
+    return `${name} ${number}${burst} over ${scope}${store === null ? '' : ` in ${store}`}`
+  })
+  return (parts.length === 0 ? 'only those of callers' : parts.join('; ')) + (dryRun ? '; only reported' : '')
 }
 
 function upgradeText({ protocols, websocket }: UpgradePolicy): string {

@@ -49,7 +49,8 @@ class RateLimitFilter implements Filter {
 
   onRequest(exchange: Exchange): Verdict | Promise<Verdict> {
     const set = this.#setFor(exchange.caller)
-    if (set.limits.length === 0) return undefined
+    // A request that is only explained has used nothing up, and no store is asked about it.
+    if (set.limits.length === 0 || this.#binding.parts.offline) return undefined
     const standings = set.limits.map(limit => new Standing(limit, limit.key(exchange)))
     const asked: Standing[] = []
     let fits = true
