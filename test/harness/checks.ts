@@ -41,6 +41,7 @@ export async function runCheck(check: Check, root: string, env: NodeJS.ProcessEn
     tally: { passed: 1 - failed, failed, skipped: 0 },
     seconds: end.seconds,
     report: failed === 0 ? '' : `FAILED ${check.name} (${how})\n${end.output.trimEnd()}\n`,
+    said: [],
     missing: [],
   }
 }

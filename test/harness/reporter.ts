@@ -14,6 +14,11 @@ export interface Verdict {
   readonly error: string
 }
 
+/** What a test said by `diagnostic`: the figure that it measured. One JSON line each, beside the verdicts. */
+export interface Said {
+  readonly said: string
+}
+
 /** The diagnostics that end every run: `tests 12`, `duration_ms 3.4`. */
 const COUNT_LINE = /^[a-z_]+ [\d.]+$/
 
@@ -37,6 +42,8 @@ export default async function* reporter(events: AsyncIterable<TestEvent>): Async
     // An error after its test had ended belongs to no test: it goes to the file's output, which a failure prints.
     if (event.type === 'test:diagnostic' && !COUNT_LINE.test(event.data.message)) {
       process.stderr.write(event.data.message + '\n')
+      const said: Said = { said: event.data.message }
+      yield JSON.stringify(said) + '\n'
     }
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue
     const verdict = verdictOf(event, fullNames.get(event.data.testId) ?? event.data.name)

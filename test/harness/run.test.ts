@@ -38,6 +38,15 @@ test('passes, failures, skips and nested ones are counted once each', async () =
   assert.deepEqual(result.missing, [])
 })
 
+test('what a test measured is told, and nothing else that it prints', async () => {
+  const result = await planted(`
+    test('a', t => { t.diagnostic('0 of 750'); console.log('noise') })
+    test('b', () => {})`)
+  assert.deepEqual(result.tally, { passed: 2, failed: 0, skipped: 0 })
+  assert.deepEqual(result.said, ['0 of 750'])
+  assert.equal(result.report, '')
+})
+
 test('a file without a test is a failure', async () => {
   const result = await planted('process.exit(0)')
   assert.deepEqual(result.tally, { passed: 0, failed: 1, skipped: 0 })

@@ -12,7 +12,8 @@ import type { Result } from './test-file.ts'
 import { runTestFile } from './test-file.ts'
 
 // `npm test [words]`, `npm run test:slow [words]`, the same with `:dist` and `:engine`, `npm run lint`. Words name test
-// files: those whose path holds all of them run, without the checks. Ends with `N passed, N failed, N skipped`; exit code 1 where anything failed.
+// files: those whose path holds all of them run, without the checks, and what
+// they measured is printed. Ends with `N passed, N failed, N skipped`; exit code 1 where anything failed.
 
 const ROOT = path.resolve(import.meta.dirname, '..', '..')
 
@@ -74,7 +75,7 @@ async function main(): Promise<number> {
       console.error(`no test file has ${words.join(' and ')} in its path`)
       return 2
     }
-    return await runJobs(jobs, mode.width)
+    return await runJobs(jobs, mode.width, words.length > 0)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }
@@ -102,8 +103,11 @@ function partOf(file: string): string {
   return second.endsWith('.ts') ? 'house' : second
 }
 
-/** Runs the jobs in order, `width` at a time; prints failures as they come and each part when its last job ended. */
-async function runJobs(jobs: readonly Job[], width: number): Promise<number> {
+/**
+ * Runs the jobs in order, `width` at a time; prints failures as they come and each part when its last job ended.
+ * @param tell whether what tests measured is printed as well
+ */
+async function runJobs(jobs: readonly Job[], width: number, tell: boolean): Promise<number> {
   const sum = emptyTally()
   const waiting = new Map<Program, number>()
   const parts = new Map<string, { left: number; start: number; files: number; tally: typeof sum }>()
@@ -124,6 +128,7 @@ async function runJobs(jobs: readonly Job[], width: number): Promise<number> {
         for (const program of programs) waiting.set(program, (waiting.get(program) ?? 0) + 1)
       }
       if (result.report !== '') console.log(`\n${result.report}`)
+      else if (tell) for (const line of result.said) console.log(line)
       if (--part.left > 0) continue
       const seconds = ((performance.now() - part.start) / 1000).toFixed(1)
       console.log(`${job.part.padEnd(12)} ${seconds.padStart(6)} s  ${tallyLine(part.tally)}`)

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { runChild } from './child.ts'
 import type { Program } from './needs.ts'
 import { neededBy } from './needs.ts'
-import type { Verdict } from './reporter.ts'
+import type { Said, Verdict } from './reporter.ts'
 import { addTo, emptyTally } from './tally.ts'
 import type { Tally } from './tally.ts'
 
@@ -13,6 +13,8 @@ export interface Result {
   readonly seconds: number
   /** What to print where something failed; empty otherwise. */
   readonly report: string
+  /** What its tests said by `diagnostic`, a line each. */
+  readonly said: readonly string[]
   /** For each skipped test the programs that it waits for. */
   readonly missing: Program[][]
 }
@@ -37,7 +39,9 @@ export async function runTestFile(
     env,
     timeout,
   )
-  const verdicts = readVerdicts(verdictFile)
+  const lines = readLines(verdictFile)
+  const verdicts = lines.flatMap(line => ('said' in line ? [] : [line]))
+  const said = lines.flatMap(line => ('said' in line ? [line.said] : []))
   const tally = emptyTally()
   const missing: Program[][] = []
   const failures: string[] = []
@@ -53,9 +57,10 @@ export async function runTestFile(
     addTo(tally, { passed: 0, failed: 1, skipped: 0 })
     failures.push(`  ${wrong}`)
   }
-  const said = end.output.trim() === '' ? '' : `\n  its output:\n${indent(end.output.trimEnd())}`
-  const report = failures.length === 0 ? '' : `FAILED ${file}\n${failures.join('\n\n')}${said}\n`
-  return { tally, seconds: end.seconds, report, missing: missing.filter(programs => programs.length > 0) }
+  const output = end.output.trim() === '' ? '' : `\n  its output:\n${indent(end.output.trimEnd())}`
+  const report = failures.length === 0 ? '' : `FAILED ${file}\n${failures.join('\n\n')}${output}\n`
+  const waiting = missing.filter(programs => programs.length > 0)
+  return { tally, seconds: end.seconds, report, said, missing: waiting }
 }
 
 /** What is wrong with the file as a whole, beyond the tests in it that failed. */
@@ -74,7 +79,7 @@ function fileFailure(
   return end.signal === null ? `ended with exit code ${end.code}` : `ended by ${end.signal}`
 }
 
-function readVerdicts(file: string): Verdict[] {
+function readLines(file: string): (Verdict | Said)[] {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -82,16 +87,16 @@ function readVerdicts(file: string): Verdict[] {
     return [] // it ended before the reporter began
   }
   rmSync(file)
-  const verdicts: Verdict[] = []
+  const lines: (Verdict | Said)[] = []
   for (const line of text.split('\n')) {
     if (line === '') continue
     try {
-      verdicts.push(JSON.parse(line) as Verdict) // our own reporter wrote it
+      lines.push(JSON.parse(line) as Verdict | Said) // our own reporter wrote it
     } catch {
       // a last line cut off by a kill
     }
   }
-  return verdicts
+  return lines
 }
 
 function indent(text: string): string {
