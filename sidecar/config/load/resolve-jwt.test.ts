@@ -52,7 +52,7 @@ test('what is no set of public keys is an error that says why', () => {
     ['{"keys":["x"]}', /something that is no key/],
     [JSON.stringify({ keys: [{ ...KEY, d: 'AA' }] }), /secret or private key/],
     [JSON.stringify({ keys: [{ kty: 'oct', k: 'AA' }] }), /secret or private key/],
-    [JSON.stringify({ keys: new Array(101).fill(KEY) }), /more than 100 keys/],
+    [JSON.stringify({ keys: Array.from({ length: 101 }, () => KEY) }), /more than 100 keys/],
     [JSON.stringify({ keys: [], x: 'x'.repeat(256 * 1024) }), /larger than 256 KiB/],
   ] as const) {
     const loaded = load(text)
