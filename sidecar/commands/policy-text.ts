@@ -6,7 +6,6 @@ import type {
   TimeoutPolicy,
   UpgradePolicy,
 } from '../snapshot/policies.ts'
-import type { RateLimitPolicy } from '../filters/rate-limit/schema.ts'
 import { isSecretField, REDACTED } from '../telemetry/redaction.ts'
 import { bytesText, durationText } from './quantity-text.ts'
 
@@ -39,7 +38,7 @@ export function policyText(policies: RoutePolicies, name: string): string | null
 }
 
 /** Those of the route's levels; a caller's plan and entry may bring others. */
-function rateLimitText({ outer, own, dryRun }: RateLimitPolicy): string {
+function rateLimitText({ outer, own, dryRun }: NonNullable<RoutePolicies['rateLimit']>): string {
   const named = new Map([...outer, ...own].map(limit => [limit.name, limit]))
   const parts = [...named.values()].map(({ name, quota, per, rate, scope, store }) => {
     const number = rate.kind === 'concurrent' ? `${quota} at once` : `${quota} per ${per}`

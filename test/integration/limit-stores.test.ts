@@ -251,7 +251,7 @@ test('both say the same to whatever is asked', needs('redis-server'), async () =
           for (const [index, number] of rounded.entries())
             assert.ok(
               Math.abs(number - theirs[index]!) <= 1 && (index > 0 || number === theirs[0]),
-              `${mine} | ${theirs}`,
+              `${mine.join()} | ${theirs.join()}`,
             )
         }
       }),

@@ -26,7 +26,7 @@ async function startCluster(count: number): Promise<RunningProgram[]> {
     const from = Math.floor((SLOTS * index) / count)
     const to = Math.floor((SLOTS * (index + 1)) / count) - 1
     await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', String(from), String(to)])
-    const bus = String(await client.sendCommand(['CONFIG', 'GET', 'cluster-port']).then(busPort))
+    const bus = textOf(await client.sendCommand(['CONFIG', 'GET', 'cluster-port']).then(busPort))
     for (const other of clients) {
       if (other !== client)
         await other.sendCommand(['CLUSTER', 'MEET', '127.0.0.1', String(nodes[index]?.port), bus])
@@ -34,7 +34,7 @@ async function startCluster(count: number): Promise<RunningProgram[]> {
   }
   for (const client of clients) {
     for (let i = 0; ; i++) {
-      const info = String(await client.sendCommand(['CLUSTER', 'INFO']))
+      const info = textOf(await client.sendCommand(['CLUSTER', 'INFO']))
       if (info.includes('cluster_state:ok') && info.includes(`cluster_size:${count}`)) break
       if (i > 500) throw new Error(`no cluster: ${info}`)
       await pause(20)
@@ -42,6 +42,10 @@ async function startCluster(count: number): Promise<RunningProgram[]> {
     client.destroy()
   }
   return nodes
+}
+
+function textOf(reply: unknown): string {
+  return typeof reply === 'string' ? reply : ''
 }
 
 /** What `CONFIG GET` of one setting says. */

@@ -10,9 +10,14 @@ import type {
 } from '../../filters/rate-limit/schema.ts'
 import { contentHash } from './hash.ts'
 import { limitName } from './limit-name.ts'
-import type { WrittenCallerLimits, WrittenLimit, WrittenPer, WrittenStores } from './limit-schema.ts'
+import type {
+  WrittenCallerLimits,
+  WrittenLimit,
+  WrittenPer,
+  WrittenRateLimit,
+  WrittenStores,
+} from './limit-schema.ts'
 import { parseName, Wrong } from './scalars.ts'
-import type { PolicyLevel } from './resolve-policies.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { readAuthorities, readCertificate } from './tls-files.ts'
 import { didYouMean } from './suggestion.ts'
@@ -230,9 +235,17 @@ function nameable(source: KeySource): unknown {
   return 'name' in source ? { [source.kind]: source.name } : source.kind
 }
 
+/** What a level says of limits, and where. */
+interface LimitLevel {
+  readonly policies: { readonly rateLimit?: WrittenRateLimit | undefined }
+  readonly path: ConfigPath
+  readonly label: string
+  readonly name?: string
+}
+
 /** The limits of a route, by name over its levels; null where there are none, nor can a caller bring any. */
 export function resolveRateLimit(
-  levels: readonly PolicyLevel[],
+  levels: readonly LimitLevel[],
   resolution: Resolution,
 ): RateLimitPolicy | null {
   const config = resolution.limits

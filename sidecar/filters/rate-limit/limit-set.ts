@@ -2,8 +2,24 @@ import type { Caller } from '../../exchange/caller.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { KeyState } from './key-state.ts'
 import type { Counter } from './counters.ts'
-import type { RedisStore } from './redis/store.ts'
-import type { CallerLimits, LimitsConfig, LimitSpec, RateLimitPolicy } from './schema.ts'
+import type { CallerLimits, LimitsConfig, LimitSpec, RateLimitPolicy, StoreSpec } from './schema.ts'
+
+/** Where several processes count together. */
+export interface LimitStore {
+  readonly spec: StoreSpec
+  /** Whether it answered lately; where it did not, nobody waits for it. */
+  readonly ready: boolean
+  /**
+   * Counts a request in all of these limits, or in none where one refuses.
+   *
+   * @returns whether one refused, and the standings that nobody could say anything about
+   */
+  take(
+    standings: readonly Standing[],
+  ): Promise<{ readonly refused: boolean; readonly unknown: readonly Standing[] }>
+  /** Takes back what is counted of these. Nobody waits for it. */
+  giveBack(standings: readonly Standing[]): void
+}
 
 /** A limit as it holds for some callers, bound to where it is counted. */
 export interface Limit {
@@ -13,7 +29,7 @@ export interface Limit {
   readonly key: (exchange: Exchange) => string
   /** The counts in this process: all there are, or what holds while the store does not answer. */
   readonly counter: Counter
-  readonly store: RedisStore | null
+  readonly store: LimitStore | null
   /** Its item of `RateLimit-Policy`; null where that changes with the calendar. */
   readonly item: string | null
 }

@@ -1,5 +1,5 @@
 import type { FilterParts } from '../../filter.ts'
-import type { Standing } from '../limit-set.ts'
+import type { LimitStore, Standing } from '../limit-set.ts'
 import type { Rate, StoreSpec } from '../schema.ts'
 import { RedisConnection } from './connection.ts'
 
@@ -11,7 +11,7 @@ interface Call {
 }
 
 /** A Redis in which several processes count together. */
-export class RedisStore {
+export class RedisStore implements LimitStore {
   readonly spec: StoreSpec
   readonly #connection: RedisConnection
 
