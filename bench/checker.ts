@@ -1,6 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { LoadOptions } from './load.ts'
 import { BODY } from './origin.ts'
 
 /** What the correctness check beside a load found. */
@@ -9,6 +10,9 @@ export interface CheckResult {
   /** Responses that differ from what the origin sends for that request. */
   readonly wrong: number
 }
+
+/** How requests are made beside what they ask for. */
+export type Asking = Pick<LoadOptions, 'encrypted' | 'authorization'>
 
 const EVERY_MS = 10
 
@@ -20,13 +24,15 @@ export class Checker {
   readonly #port: number
   readonly #agent: http.Agent
   readonly #get: typeof http.get
+  readonly #headers: Readonly<Record<string, string>>
   readonly #done: Promise<void>
   #compared = 0
   #wrong = 0
   #stopped = false
 
-  constructor(port: number, encrypted = false) {
+  constructor(port: number, { encrypted = false, authorization }: Asking) {
     this.#port = port
+    this.#headers = authorization === undefined ? {} : { authorization }
     const settings = { keepAlive: true, maxSockets: 1 }
     // Who answers is not what is checked here.
     this.#agent = encrypted
@@ -57,7 +63,7 @@ export class Checker {
   #matches(path: string, expected: string): Promise<boolean> {
     return new Promise(resolve => {
       const request = this.#get(
-        { host: '127.0.0.1', port: this.#port, path, agent: this.#agent },
+        { host: '127.0.0.1', port: this.#port, path, agent: this.#agent, headers: this.#headers },
         response => {
           const parts: Buffer[] = []
           response.on('data', (part: Buffer) => parts.push(part))

@@ -19,13 +19,16 @@ export interface LoadOptions {
   readonly script?: string
   /** Over TLS; wrk verifies no certificate. */
   readonly encrypted?: boolean
+  /** A field of `authorization` that every request has. */
+  readonly authorization?: string
 }
 
 /** Keeps `connections` (64) requests in flight on as many kept connections for `seconds`, as fast as they are answered. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
-  const { port, seconds, connections = 64, script, encrypted = false } = options
+  const { port, seconds, connections = 64, script, encrypted = false, authorization } = options
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '5s']
   if (script !== undefined) args.push('-s', script)
+  if (authorization !== undefined) args.push('-H', `authorization: ${authorization}`)
   return readReport(await run('wrk', [...args, `${encrypted ? 'https' : 'http'}://127.0.0.1:${port}/`]))
 }
 

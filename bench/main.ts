@@ -9,6 +9,7 @@ import { readOptions, USAGE, type Options } from './options.ts'
 import { startOrigin } from './origin.ts'
 import { LOAD_CORE } from './program.ts'
 import type { Bench, Row, RowResult } from './row.ts'
+import { guarded } from './rows/guarded.ts'
 import { latency } from './rows/latency.ts'
 import { memoryRow } from './rows/memory.ts'
 import { plain } from './rows/plain.ts'
@@ -18,7 +19,7 @@ import { start } from './rows/start.ts'
 import { transfer } from './rows/transfer.ts'
 import { markdown } from './table.ts'
 
-const rows: readonly Row[] = [plain, latency, secure, memoryRow, start, routes, transfer]
+const rows: readonly Row[] = [plain, guarded, latency, secure, memoryRow, start, routes, transfer]
 
 const options = read()
 const problem = whyNotHere()

@@ -19,7 +19,7 @@ export interface Sample {
 
 /** Loads a running contestant once, with the correctness check beside it. */
 export async function sample(entry: Entry, options: Omit<LoadOptions, 'port'>): Promise<Sample> {
-  const checker = new Checker(entry.port, options.encrypted)
+  const checker = new Checker(entry.port, options)
   const before = cpuMicroseconds(entry.program.pid)
   const result = await load({ ...options, port: entry.port })
   const used = cpuMicroseconds(entry.program.pid) - before
