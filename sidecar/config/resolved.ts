@@ -28,6 +28,8 @@ export interface ResolvedConfig {
   readonly limits: LimitsConfig
   readonly admin: ResolvedAdmin
   readonly telemetry: ResolvedTelemetry
+  /** What is written of the decisions of authorization; null: nothing. */
+  readonly audit: ResolvedAudit | null
   /** Null: by role (edge 30 s, sidecar 120 s). */
   readonly drain: { readonly timeout: number | null }
   /** What references brought and how each was written, so that it is shown as written. Absent where there are none. */
@@ -90,6 +92,14 @@ export interface ResolvedAdmin {
   readonly address: Address
   readonly probes: Address | null
   readonly token: string | null
+}
+
+/** What is written of the decisions of authorization, and where. */
+export interface ResolvedAudit {
+  /** How many of the allowed requests, 0 to 100. */
+  readonly percent: number
+  /** `stdout`, `stderr` or the absolute name of a file. */
+  readonly to: string
 }
 
 /** What is logged and how durations are counted. */

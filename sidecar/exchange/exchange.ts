@@ -1,3 +1,4 @@
+import type { AuthorizationDecision } from './authorization-decision.ts'
 import type { BodySource } from './body.ts'
 import type { Caller } from './caller.ts'
 import type { CanonicalRequest } from './canonical-request.ts'
@@ -85,6 +86,8 @@ export class Exchange {
   clientAddress = ''
   /** Who is calling, once that was proved; null while nobody is known. */
   caller: Caller | null = null
+  /** What authorization said, last; null where nothing was asked, or the request was refused before. */
+  decision: AuthorizationDecision | null = null
   /** Whether a cookie says who is calling, which a browser sends for every page: a WebSocket then asks for the origin. */
   byCookie = false
   /** What a generation lent; opaque here, given back in `done`. */

@@ -9,6 +9,7 @@ import type { Acceptor } from '../listener/acceptor.ts'
 import type { Generation } from '../snapshot/generation.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { AuditLog } from '../telemetry/audit-log.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import { AdminListeners } from './admin-listeners.ts'
 import { CgroupMemory } from './cgroup-memory.ts'
@@ -26,8 +27,9 @@ export interface OutriggerSettings {
   readonly env: string | undefined
   readonly log: Log
   readonly accessLog: AccessLog
+  readonly audit: AuditLog
   readonly metrics: Metrics
-  readonly droppedLines: () => { readonly access: number; readonly process: number }
+  readonly droppedLines: () => { readonly access: number; readonly process: number; readonly audit: number }
   /** Ends the process: POST /quit. */
   readonly quit: () => void
 }
@@ -60,8 +62,8 @@ export class Outrigger {
 
   constructor(settings: OutriggerSettings) {
     this.#settings = settings
-    const { log, accessLog, metrics } = settings
-    this.service = new Service({ log, accessLog, metrics })
+    const { log, accessLog, audit, metrics } = settings
+    this.service = new Service({ log, accessLog, audit, metrics })
     this.#listeners = new Listeners(this.service.acceptors)
     this.#compiler = new Compiler(
       this.service.live,
@@ -214,13 +216,18 @@ export class Outrigger {
   }
 
   #configureTelemetry(config: ResolvedConfig): void {
-    const { accessLog, metrics } = this.#settings
+    const { accessLog, audit, log, metrics } = this.#settings
     const { format, percent } = config.telemetry.accessLog
     accessLog.configure({
       service: config.service,
       format: format ?? (process.stdout.isTTY ? 'text' : 'json'),
       percent,
     })
+    const unopened = audit.configure(
+      config.audit === null ? null : { service: config.service, ...config.audit },
+    )
+    if (unopened !== null)
+      log.error('the audit log cannot be opened: its lines are dropped and counted', { error: unopened })
     metrics.setBuckets(config.telemetry.metrics.buckets)
     const { snapshot } = this.service.holder.current
     metrics.retain({ routes: snapshot.routes.keys(), upstreams: snapshot.upstreams.keys() })

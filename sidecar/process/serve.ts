@@ -1,4 +1,6 @@
 import { AccessLog } from '../telemetry/access-log.ts'
+import { AuditLog } from '../telemetry/audit-log.ts'
+import { AuditSinks } from './audit-sinks.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { openWriter } from '../telemetry/output.ts'
 import { isLogLevel, ProcessLog } from '../telemetry/process-log.ts'
@@ -39,6 +41,8 @@ export async function serve(
     systemClock,
     systemRandom,
   )
+  const sinks = new AuditSinks(access, processWriter)
+  const audit = new AuditLog(to => sinks.open(to), systemClock, systemRandom)
   const metrics = new Metrics(systemClock, { version, node: process.versions.node })
   const ending = Promise.withResolvers<{ interactive: boolean }>()
   const outrigger = new Outrigger({
@@ -46,14 +50,20 @@ export async function serve(
     env: options.env,
     log,
     accessLog,
+    audit,
     metrics,
-    droppedLines: () => ({ access: access.dropped, process: processWriter.dropped }),
+    droppedLines: () => ({
+      access: access.dropped,
+      process: processWriter.dropped,
+      audit: sinks.dropped + audit.lost,
+    }),
     quit: () => ending.resolve({ interactive: false }),
   })
   onSignals(ending.resolve, outrigger)
   lastResort(log, () => {
     processWriter.flushSync()
     access.flushSync()
+    sinks.flushSync()
   })
   const failure = await outrigger.start()
   if (failure !== null) {
@@ -64,7 +74,7 @@ export async function serve(
   const { interactive } = await ending.promise
   const cut = await outrigger.stop(interactive)
   log.info('stopped', { cut })
-  await Promise.all([access.close(), processWriter.close()])
+  await Promise.all([access.close(), processWriter.close(), sinks.close()])
   return cut === 0 ? 0 : 4
 }
 

@@ -24,6 +24,7 @@ import { TcpMetrics } from '../telemetry/tcp-metrics.ts'
 import { lingeringMetrics } from '../telemetry/lingering-metrics.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { overloadMetrics } from '../telemetry/overload-metrics.ts'
+import type { AuditLog } from '../telemetry/audit-log.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import { RepetitionLimit } from '../telemetry/repetition.ts'
 import { tunnelMetrics } from '../telemetry/tunnel-metrics.ts'
@@ -37,6 +38,7 @@ import { connectionLimit, memoryLimit } from './machine-limits.ts'
 export interface ServiceSettings {
   readonly log: Log
   readonly accessLog: AccessLog
+  readonly audit: AuditLog
   readonly metrics: Metrics
   readonly clock?: Clock
   readonly random?: Random
@@ -117,6 +119,7 @@ export class Service {
       overload: this.overload,
       buffers: this.buffers,
       accessLog,
+      audit: settings.audit,
       log,
       // With look-ups of their own: whatever an app asks for never holds up the names of upstreams.
       tunnels: {

@@ -8,7 +8,11 @@ import type { ProxyParts } from './parts.ts'
 import { closeUpgraded } from './upgrade-accounts.ts'
 
 /** What a tunnel keeps of its generation for its accounts. */
-const TUNNEL = new ContextKey<{ readonly route: Route | null; readonly log: AccessLogPolicy }>('tunnel')
+const TUNNEL = new ContextKey<{
+  readonly route: Route | null
+  readonly log: AccessLogPolicy
+  readonly config: string
+}>('tunnel')
 
 /**
  * Gives a tunnel's generation back when its head is out: it may live for days, and must not hold every configuration
@@ -18,7 +22,8 @@ const TUNNEL = new ContextKey<{ readonly route: Route | null; readonly log: Acce
 export function releaseTunnel(exchange: Exchange, route: Route | null): void {
   const generation = exchange.lease
   if (!(generation instanceof Generation)) return
-  exchange.set(TUNNEL, { route, log: generation.snapshot.logPolicy(exchange.listener) })
+  const { snapshot } = generation
+  exchange.set(TUNNEL, { route, log: snapshot.logPolicy(exchange.listener), config: snapshot.hash })
   exchange.lease = null
   generation.give()
 }
@@ -58,6 +63,8 @@ function account(exchange: Exchange, parts: ProxyParts, generation: Generation |
   if (route !== null && route.filters.length > 0) callFilters(exchange, route, parts)
   const policy = tunnel?.log ?? generation?.snapshot.logPolicy(exchange.listener) ?? 'errors'
   parts.accessLog.write(exchange, policy)
+  if (exchange.decision !== null)
+    parts.audit.write(exchange, tunnel?.config ?? generation?.snapshot.hash ?? '')
 }
 
 function callFilters(exchange: Exchange, route: Route, parts: ProxyParts): void {

@@ -6,6 +6,7 @@ import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Holder } from '../snapshot/holder.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
+import type { AuditLog } from '../telemetry/audit-log.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import type { TcpMetrics } from '../telemetry/tcp-metrics.ts'
 import type { Tunnels } from './tunnels.ts'
@@ -23,6 +24,7 @@ export interface ProxyParts {
   readonly overload: Overload
   readonly buffers: ReadBuffers
   readonly accessLog: AccessLog
+  readonly audit: AuditLog
   readonly log: Log
   readonly tunnels: Tunnels
   readonly tcp: TcpMetrics

@@ -192,7 +192,7 @@ test('gauges are read at the scrape; labels are escaped; nothing stands twice', 
       { upstream: 'we"ird\\\n', ...state },
       { upstream: 'we"ird\\\n', ...state },
     ],
-    droppedLines: () => ({ access: 9, process: 0 }),
+    droppedLines: () => ({ access: 9, process: 0, audit: 0 }),
   })
   metrics.gauge('outrigger_twice', 'Twice.', () => [
     { labels: { a: '1' }, value: 1 },
@@ -270,7 +270,7 @@ test('promtool accepts a full scrape', needs('promtool'), async () => {
       const rest = { inFlight: 0, pending: 0, idle: 1, active: 0, breaker: 0, panic: false }
       return [{ upstream: 'u', endpoints, ...rest }]
     },
-    droppedLines: () => ({ access: 0, process: 0 }),
+    droppedLines: () => ({ access: 0, process: 0, audit: 0 }),
   })
   const text = await scrape(metrics)
   stop()

@@ -18,7 +18,7 @@ export interface GaugeSources {
   activeRequests(): number
   upstreams(): Iterable<UpstreamState>
   /** Lines that the writers of access log and process log dropped so far. */
-  droppedLines(): { readonly access: number; readonly process: number }
+  droppedLines(): { readonly access: number; readonly process: number; readonly audit: number }
 }
 
 interface ReadMetric {
@@ -174,7 +174,7 @@ export class Metrics {
       one(sources.activeConnections()),
     )
     yield family('outrigger_active_requests', 'gauge', 'Requests in progress.', one(sources.activeRequests()))
-    const { access, process } = sources.droppedLines()
+    const { access, process, audit } = sources.droppedLines()
     yield family(
       'outrigger_log_lines_dropped_total',
       'counter',
@@ -182,6 +182,7 @@ export class Metrics {
       [
         { labels: { log: 'access' }, value: access },
         { labels: { log: 'process' }, value: process },
+        { labels: { log: 'audit' }, value: audit },
       ],
     )
     // A name twice would be a duplicate series, and more than the bound would be unbounded.

@@ -12,6 +12,7 @@ import { systemClock } from '../../sidecar/runtime/clock.ts'
 import { systemRandom } from '../../sidecar/runtime/random.ts'
 import { Generation } from '../../sidecar/snapshot/generation.ts'
 import { AccessLog } from '../../sidecar/telemetry/access-log.ts'
+import { AuditLog } from '../../sidecar/telemetry/audit-log.ts'
 import { BufferedWriter } from '../../sidecar/telemetry/buffered-writer.ts'
 import { Metrics } from '../../sidecar/telemetry/metrics.ts'
 import { ProcessLog } from '../../sidecar/telemetry/process-log.ts'
@@ -53,6 +54,7 @@ export class InProcess {
   readonly #listeners: Listeners
   readonly #stepped: SteppedClock | null
   readonly #output: Captured
+  readonly #audit: AuditLog
   readonly #metrics: Metrics
 
   private constructor(options: InProcessOptions) {
@@ -62,9 +64,11 @@ export class InProcess {
     const metrics = new Metrics(clock, { version: '0', node: process.versions.node })
     this.#metrics = metrics
     const settings = { service: 'test', format: 'json', percent: 100 } as const
+    this.#audit = new AuditLog(() => this.#output.audit, clock, systemRandom)
     this.service = new Service({
       log: new ProcessLog(this.#output.errors, 'json', 'info', clock),
       accessLog: new AccessLog(this.#output.access, settings, clock, systemRandom),
+      audit: this.#audit,
       metrics,
       clock,
       ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
@@ -103,6 +107,8 @@ export class InProcess {
       const opened = await this.#listeners.open(generation.snapshot)
       if ('code' in opened) throw new Error(`cannot listen on ${opened.address}: ${opened.code}`)
       this.service.holder.swap(generation)
+      const { audit } = result.config
+      this.#audit.configure(audit === null ? null : { service: 'test', ...audit })
       for (const gone of opened.commit()) {
         gone.close()
         gone.force()
@@ -184,6 +190,14 @@ export class InProcess {
     return this.until('a line of the access log', () => this.access.find(predicate) ?? null)
   }
 
+  /** Waits for so many lines of the audit. */
+  async auditLines(count: number): Promise<Record<string, unknown>[]> {
+    return this.until('lines of the audit', () => {
+      const lines = this.#output.lines(this.#output.audit, 'audit')
+      return lines.length >= count && lines
+    })
+  }
+
   /** Steps the clock in pieces, so that sockets have their say between them. */
   async step(milliseconds: number, piece = 100): Promise<void> {
     const clock = this.#stepped
@@ -242,20 +256,22 @@ export async function turns(count: number): Promise<void> {
 class Captured {
   readonly access: BufferedWriter
   readonly errors: BufferedWriter
-  readonly #text = { access: '', errors: '' }
+  readonly audit: BufferedWriter
+  readonly #text = { access: '', errors: '', audit: '' }
 
   constructor() {
     this.access = this.#writer('access')
     this.errors = this.#writer('errors')
+    this.audit = this.#writer('audit')
   }
 
-  lines(writer: BufferedWriter, kind: 'access' | 'errors'): Record<string, unknown>[] {
+  lines(writer: BufferedWriter, kind: 'access' | 'errors' | 'audit'): Record<string, unknown>[] {
     writer.flush()
     const lines = this.#text[kind].split('\n').slice(0, -1)
     return lines.map(line => JSON.parse(line) as Record<string, unknown>) // the log writes objects
   }
 
-  #writer(kind: 'access' | 'errors'): BufferedWriter {
+  #writer(kind: 'access' | 'errors' | 'audit'): BufferedWriter {
     const keep = (bytes: Buffer, offset: number, length: number): number => {
       this.#text[kind] += bytes.toString('utf8', offset, offset + length)
       return length

@@ -2,8 +2,9 @@ import type { z } from 'zod'
 import { claimHeader } from './authentication-schema.ts'
 import { fieldName } from './match-schema.ts'
 import { duration } from './quantities.ts'
-import { nameText, oneOf, referenceName, scalar, text, Wrong } from './scalars.ts'
-import { byName, list, option, required, section } from './shape.ts'
+import { nameText, oneOf, percent, referenceName, scalar, text, Wrong } from './scalars.ts'
+import { byName, list, option, orOff, required, section, shorter } from './shape.ts'
+import { expandMember } from './shorthands.ts'
 
 const path = text('a path', { pattern: '^/' }, '/', (value, shown) =>
   /^\/[\x21-\x7e]*$/.test(value) && !value.includes('#')
@@ -50,11 +51,35 @@ const external = section('an external authorization', {
   onError: option(onError, 'the status where nothing was decided', 503),
 })
 
-/** Who else decides what may be called. */
-export const authorizationSchema = section(
-  'authorization',
-  { external: option(byName(nameText, external), 'services that decide, by name') },
-  ['audit'],
+const place = text(
+  'a place',
+  { samples: ['stdout', 'stderr', '/var/log/outrigger/audit.log'] },
+  'stdout',
+  (value, shown) =>
+    value === 'stdout' || value === 'stderr' || /^\.{0,2}\/[^\0]+$/.test(value)
+      ? value
+      : new Wrong(`expected \`stdout\`, \`stderr\` or the name of a file with a \`/\`, got ${shown}`),
 )
+
+const audit = shorter(
+  expandMember,
+  orOff(
+    section('an audit', {
+      percent: option(
+        percent,
+        'the share of the allowed requests that is written; those refused all are',
+        100,
+      ),
+      to: option(place, 'where: `stdout`, `stderr` or a file, which is added to', 'stdout'),
+    }),
+  ),
+  [{ type: 'boolean' }],
+)
+
+/** Who else decides what may be called. */
+export const authorizationSchema = section('authorization', {
+  external: option(byName(nameText, external), 'services that decide, by name'),
+  audit: option(audit, 'a line for each decision; `on`: all, on standard output', false),
+})
 /** As it is written, after the schema has read it. */
 export type WrittenAuthorization = z.infer<typeof authorizationSchema>

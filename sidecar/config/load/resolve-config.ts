@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import type {
   ResolvedAdmin,
   ResolvedConfig,
@@ -65,6 +66,7 @@ export function resolveConfig(
     identity,
     limits,
     admin,
+    audit: resolveAudit(written.authorization, resolution),
     telemetry: resolveTelemetry(written.telemetry, resolution),
     drain: { timeout: written.drain?.timeout ?? null },
     watch: { poll: written.watch?.poll ?? 30_000 },
@@ -133,6 +135,18 @@ function resolveAdmin(written: WrittenConfig['admin'], resolution: Resolution): 
     )
   }
   return { address, probes, token }
+}
+
+function resolveAudit(
+  written: WrittenConfig['authorization'],
+  resolution: Resolution,
+): ResolvedConfig['audit'] {
+  const audit = written?.audit
+  if (audit === undefined || audit === false) return null
+  const { percent = 100, to = 'stdout' } = audit
+  const file = resolution.fileOf(['authorization', 'audit', 'to'])
+  const place = to.includes('/') && file !== undefined ? resolve(dirname(file), to) : to
+  return { percent, to: place }
 }
 
 function resolveTelemetry(written: WrittenConfig['telemetry'], resolution: Resolution): ResolvedTelemetry {

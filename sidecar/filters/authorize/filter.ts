@@ -1,3 +1,4 @@
+import type { AuthorizationDecision } from '../../exchange/authorization-decision.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { ProxyError } from '../../exchange/proxy-error.ts'
 import type { Counter, Filter, FilterKind, FilterLive, FilterParts, Verdict } from '../filter.ts'
@@ -26,8 +27,12 @@ class AuthorizeFilter implements Filter {
   readonly #enforced: Rule | null
   readonly #reported: Rule | null
   readonly #report: Report
+  readonly #said: string
+  readonly #allowed: AuthorizationDecision
 
   constructor({ enforced, reported, rule }: AuthorizePolicy, route: string, live: FilterLive) {
+    this.#said = rule
+    this.#allowed = Object.freeze({ decision: 'allow', rule, unmet: '' })
     this.#enforced = enforced === null ? null : compileRule(enforced)
     this.#reported = reported === null ? null : compileRule(reported)
     this.#report = live.use(
@@ -42,15 +47,18 @@ class AuthorizeFilter implements Filter {
     const unmet = this.#enforced === null ? null : this.#enforced(exchange)
     if (unmet !== null) {
       report.denied.value++
+      exchange.decision = { decision: 'deny', rule: this.#said, unmet }
       // Which condition it was is for the log: whoever is refused need not learn what would do.
       return new ProxyError('forbidden', '', { cause: `authorize: ${unmet}` })
     }
     const reported = this.#reported === null ? null : this.#reported(exchange)
     if (reported === null) {
       report.allowed.value++
+      exchange.decision = this.#allowed
       return undefined
     }
     report.wouldDeny.value++
+    exchange.decision = { decision: 'would_deny', rule: this.#said, unmet: reported }
     report.warn(exchange, reported)
     return undefined
   }

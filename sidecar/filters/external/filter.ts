@@ -1,3 +1,4 @@
+import type { AuthorizationDecision } from '../../exchange/authorization-decision.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { hasHeader, type HeaderList, headerValues, removeHeader, setHeader } from '../../exchange/headers.ts'
 import { ProxyError } from '../../exchange/proxy-error.ts'
@@ -151,10 +152,13 @@ class ExternalFilter implements Filter {
     const { dryRun } = this.#policy
     if (decision.kind !== 'allow' && dryRun) {
       this.#counts.would_deny.value++
+      this.#note(exchange, 'would_deny', decision.kind)
       this.#warn(exchange, decision, 'a service that is asked would refuse a request')
       return undefined
     }
     this.#counts[decision.kind].value++
+    if (decision.kind !== 'allow') this.#note(exchange, 'deny', decision.kind)
+    else if (exchange.decision === null) this.#note(exchange, 'allow', '')
     switch (decision.kind) {
       case 'allow':
         for (const name of this.#policy.upstreamHeaders) {
@@ -170,6 +174,11 @@ class ExternalFilter implements Filter {
           cause: `external ${this.#policy.name}: ${decision.cause}`,
         })
     }
+  }
+
+  /** For the audit: what the rule before said stands, unless this says something else. */
+  #note(exchange: Exchange, decision: AuthorizationDecision['decision'], unmet: string): void {
+    exchange.decision = { decision, rule: `external.${this.#policy.name}`, unmet }
   }
 
   #refuse(exchange: Exchange, decision: Extract<Decision, { readonly kind: 'deny' }>): Verdict {

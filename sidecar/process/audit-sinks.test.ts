@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { callerFixture, exchangeFixture } from '../exchange/exchange-fixture.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { AuditLog } from '../telemetry/audit-log.ts'
+import { BufferedWriter } from '../telemetry/buffered-writer.ts'
+import { fileCalls } from '../telemetry/output.ts'
+import { AuditSinks } from './audit-sinks.ts'
+
+const CLOCK = { now: () => 0, wall: () => 1_700_000_000_000 }
+
+function decided(decision: 'allow' | 'deny' | 'would_deny'): Exchange {
+  const exchange = exchangeFixture()
+  exchange.decision = { decision, rule: 'route.a', unmet: decision === 'allow' ? '' : 'groups' }
+  exchange.caller = callerFixture({ name: 'eve"\n' })
+  return exchange
+}
+
+test('a file is added to, only for its owner; one that cannot be opened costs its lines, counted', async t => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'outrigger-audit-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const file = path.join(folder, 'audit.log')
+  const stream = new BufferedWriter(-1, 0, fileCalls)
+  const sinks = new AuditSinks(stream, stream)
+  const audit = new AuditLog(
+    to => sinks.open(to),
+    CLOCK,
+    () => 0.5,
+  )
+  audit.write(decided('deny'), 'h')
+  assert.equal(audit.configure({ service: 's', percent: 100, to: file }), null)
+  audit.write(decided('deny'), 'hash')
+  audit.write(decided('allow'), 'hash')
+  assert.match(audit.configure({ service: 's', percent: 100, to: folder })?.message ?? '', /EISDIR/)
+  audit.write(decided('deny'), 'hash')
+  assert.equal(audit.lost, 1)
+  // The same file again, with a share that leaves out what is allowed.
+  assert.equal(audit.configure({ service: 's', percent: 10, to: file }), null)
+  for (const decision of ['allow', 'would_deny', 'deny'] as const) audit.write(decided(decision), 'hash')
+  assert.equal(audit.configure(null), null)
+  audit.write(decided('deny'), 'hash')
+  await sinks.close()
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  const read = lines.map(line => JSON.parse(line) as Record<string, unknown>) // the log writes objects
+  assert.deepEqual(
+    read.map(line => line['decision']),
+    ['deny', 'allow', 'would_deny', 'deny'],
+  )
+  assert.equal(read[0]?.['consumer'], 'eve"\n')
+  assert.equal(sinks.dropped, 0)
+  assert.equal(statSync(file).mode & 0o077, 0)
+})
