@@ -9,6 +9,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   certs: async () => (await import('./commands/certs.ts')).certs,
   keys: async () => (await import('./commands/keys.ts')).keys,
   healthcheck: async () => (await import('./commands/healthcheck.ts')).healthcheck,
+  inject: async () => (await import('./commands/inject.ts')).inject,
+  uninject: async () => (await import('./commands/uninject.ts')).uninject,
   version: async () => (await import('./commands/version.ts')).version,
 }
 

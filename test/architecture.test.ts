@@ -88,6 +88,7 @@ describe('each check can fail', () => {
       ],
       ['sidecar/plumbing/a.ts', `import { x } from '../runtime/clock.ts'`, 'plumbing is no room'],
       ['injector/main.ts', `import { x } from '../sidecar/proxy/b.ts'`, 'the injector knows only config'],
+      ['sidecar/process/a.ts', `import { x } from '../../injector/b.ts'`, 'sidecar/ imports only sidecar/'],
     ] as const) {
       const problems = direction(from, statement)
       assert.equal(problems.length, 1, `${from}: ${statement}`)
@@ -102,6 +103,8 @@ describe('each check can fail', () => {
       ['sidecar/snapshot/policies.ts', `import type { X } from '../filters/cors/schema.ts'`],
       ['sidecar/config/compile/a.ts', `import { x } from '../../filters/cors/filter.ts'`],
       ['sidecar/filters/cors/filter.ts', `import type { X } from '../filter.ts'`],
+      ['injector/a.ts', `import { x } from '../sidecar/certificates/b.ts'`],
+      ['sidecar/commands/a.ts', `import type { X } from '../../injector/b.ts'`],
       ['sidecar/http1/a.test.ts', `import { x } from '../../test/harness/leaks.ts'`],
     ] as const) {
       assert.deepEqual(direction(from, statement), [])

@@ -37,6 +37,21 @@ test('the exit code says what the admin listener answers', async t => {
   assert.deepEqual(unready, { code: 1, out: '', err: `/readyz of ${address}: status 503\n` })
 })
 
+test('--wait asks until the answer is 200, and no longer than it says', async t => {
+  let asked = 0
+  const server = createServer((_, response) => {
+    response.statusCode = ++asked < 3 ? 503 : 200
+    response.end()
+  })
+  t.after(() => server.close())
+  const address = `127.0.0.1:${await listening(server, { port: 0, host: '127.0.0.1' })}`
+  assert.equal((await run(healthcheck, '--address', address, '--wait', '10')).code, 0)
+  assert.equal(asked, 3)
+  asked = -1e6
+  assert.equal((await run(healthcheck, '--address', address, '--wait', '1')).code, 1)
+  assert.equal((await run(healthcheck, '--wait', 'long')).code, 2)
+})
+
 test('a Unix socket', async t => {
   const folder = mkdtempSync(path.join(tmpdir(), 'health-'))
   t.after(() => rmSync(folder, { recursive: true }))

@@ -1,0 +1,79 @@
+import type { Finding } from './manifest.ts'
+import type { Tree } from './workloads.ts'
+import { GENERATED } from './annotations.ts'
+import { readPod, runningContainers } from './pod.ts'
+import { isTree, objectsOf } from './workloads.ts'
+
+/** Whether the callers of one port of a Service pass the sidecar. */
+export interface ServicePort {
+  /** Such as `Service/orders port 80`. */
+  readonly name: string
+  readonly passes: boolean
+  /** A sentence. */
+  readonly detail: string
+}
+
+/** Looks at every Service of some objects: which pods it chooses, and where of these its ports lead. */
+export function checkServices(objects: readonly unknown[], findings: readonly Finding[]): ServicePort[] {
+  return objects
+    .flatMap(object => objectsOf(object, 'Service'))
+    .flatMap(service => {
+      const pods = findings.filter(finding => isChosen(service, finding))
+      const ports = listOf(tree(service['spec'])['ports'])
+      return ports.flatMap(port => checkPort(nameOf(service), port, pods))
+    })
+}
+
+function checkPort(service: string, port: Tree, pods: readonly Finding[]): ServicePort[] {
+  const name = `${service} port ${String(port['port'])}`
+  const target = port['targetPort'] ?? port['port']
+  if (typeof target !== 'number' && typeof target !== 'string')
+    return [{ name, passes: false, detail: 'it has no port' }]
+  if (pods.length === 0) return [{ name, passes: false, detail: 'it chooses no pod that is here' }]
+  return pods.map(finding => ({ name, ...judge(target, port['protocol'] ?? 'TCP', finding) }))
+}
+
+function judge(target: number | string, protocol: unknown, finding: Finding): Omit<ServicePort, 'name'> {
+  const who = finding.place.name
+  const pod = readPod(finding.pod)
+  if (typeof pod === 'string') return { passes: false, detail: `${who} is no pod` }
+  const number = typeof target === 'number' ? target : numberOf(target, finding)
+  if (number === null) return { passes: false, detail: `no port of ${who} is called ${target}` }
+  if (protocol !== 'TCP') return { passes: false, detail: `${String(protocol)} reaches ${who} directly` }
+  const ports = findingPorts(finding)
+  if (ports.has(number)) return { passes: true, detail: `${target} is the sidecar of ${who}` }
+  return { passes: false, detail: `${target} reaches ${who} directly, past the sidecar` }
+}
+
+/** Where the sidecar of a pod listens for others; also of one that had it before. */
+function findingPorts({ report, pod }: Finding): Set<number> {
+  if (report.outcome === 'injected') return new Set(report.ports.flatMap(({ sidecar }) => sidecar ?? []))
+  const read = readPod(pod)
+  const text = typeof read === 'string' ? undefined : read.metadata?.annotations?.[GENERATED]
+  const inbound = (text ?? '').matchAll(/name: in-\d+\n\s+role: inbound\n\s+address: "?:(\d+)/g)
+  return new Set([...inbound].map(([, port]) => Number(port)))
+}
+
+function numberOf(name: string, { pod }: Finding): number | null {
+  const read = readPod(pod)
+  if (typeof read === 'string') return null
+  const ports = runningContainers(read).flatMap(one => one.ports ?? [])
+  return ports.find(port => port.name === name)?.containerPort ?? null
+}
+
+function isChosen(service: Tree, { place, pod }: Finding): boolean {
+  const selector = Object.entries(tree(tree(service['spec'])['selector']))
+  const labels = tree(tree(tree(pod)['metadata'])['labels'])
+  const namespace = tree(service['metadata'])['namespace'] ?? null
+  return (
+    selector.length > 0 &&
+    namespace === place.namespace &&
+    selector.every(([key, value]) => labels[key] === value)
+  )
+}
+
+const tree = (value: unknown): Tree => (isTree(value) ? value : {})
+
+const listOf = (value: unknown): Tree[] => (Array.isArray(value) ? value.filter(isTree) : [])
+
+const nameOf = (service: Tree): string => `Service/${String(tree(service['metadata'])['name'])}`
