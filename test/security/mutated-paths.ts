@@ -10,20 +10,35 @@ import { Targets } from './mutated-targets.ts'
 const BATCH = 40
 const CONNECTIONS = 8
 
+/** What keeps requests from `/admin` and `/api/private`, with the beginning of the routes. */
+const GUARDS = {
+  answers: `    routes:
+      - { name: admin, match: { path: /admin }, respond: { status: 403 } }
+      - { name: private, match: { path: /api/private }, respond: { status: 403 } }
+`,
+  // These would go upstream, if anybody were in that group.
+  groups: `    routes:
+      - { name: admin, match: { path: /admin }, authorize: { groups: admin }, upstream: sink }
+      - { name: private, match: { path: /api/private }, authorize: { groups: admin }, upstream: sink }
+`,
+  // No route tells them apart: the expression does, by the path that it sees.
+  expression: `    authorize: '!request.path.matches("^/(admin|api/private)(/|$)")'
+    routes:
+`,
+} as const
+type Guard = keyof typeof GUARDS
+
 /**
  * Routes whose policies differ: two refuse, one takes a prefix off, one writes the path anew, one takes all the rest.
  * What goes upstream says which route decided, and about which path.
  */
-const routes = (port: number): string => `version: 1
+const routes = (port: number, guard: Guard): string => `version: 1
 service: test
 listeners:
   - name: in
     role: inbound
     address: 127.0.0.1:0
-    routes:
-      - { name: admin, match: { path: /admin }, respond: { status: 403 } }
-      - { name: private, match: { path: /api/private }, respond: { status: 403 } }
-      - name: api
+${GUARDS[guard]}      - name: api
         match: { path: /api }
         upstream: sink
         rewrite: { stripPrefix: /api }
@@ -73,11 +88,15 @@ export interface MutatedPaths {
  * Sends mutated targets over sockets, pipelined, and asserts of each that it was refused, or that the sink saw the
  * path that its route decided about, and that nobody could read it as one of a route that refuses.
  */
-export async function sendMutatedPaths(count: number, seed: number): Promise<MutatedPaths> {
+export async function sendMutatedPaths(
+  count: number,
+  seed: number,
+  guard: Guard = 'answers',
+): Promise<MutatedPaths> {
   const targets = new Targets(new RandomSource(seed))
   const cases = Array.from({ length: count }, () => targets.next())
   const sink = await RecordingSink.listen()
-  const proxy = await InProcess.start(routes(sink.port))
+  const proxy = await InProcess.start(routes(sink.port, guard))
   const statuses: number[] = []
   try {
     const share = Math.ceil(count / CONNECTIONS)
