@@ -156,7 +156,7 @@ listeners:
         match: { path: /orders }
         upstream: carts
         timeout: { total: 2s, perTry: 500ms, header: x-timeout-ms }
-        retry: { hedge: { after: 100ms }, statuses: 503 }
+        retry: { hedge: { after: 100ms }, statuses: [5xx, 409, 503, unavailable], headers: X-Again }
         mirror: { upstream: next, percent: 10 }
         fault: { delay: 200ms, status: 503, percent: 50, header: { authorization: secret } }
         affinity: { cookie: og, maxAge: 1h }
@@ -187,7 +187,7 @@ test('policies and settings of resilience are said in words, without secrets', a
   assert.equal(code, 0)
   for (const line of [
     /^ {2}timeout +total 2s, per try 500ms, idle 5m, shortened by x-timeout-ms, from: route/m,
-    /^ {2}retry +up to 2: what was never processed; GET, HEAD, OPTIONS, PUT, DELETE after 503 or no answer; pause up to 25ms, then 250ms; budget 10%, at least 1; body up to 64KiB; a second try beside the first after 100ms, from: listener \(\S+:7\) \+ route \(\S+:20\)$/m,
+    /^ {2}retry +up to 2: what was never processed; GET, HEAD, OPTIONS, PUT, DELETE after 500 to 599, 409, grpc-status 14, the header x-again or no answer; pause up to 25ms, then 250ms; budget 10%, at least 1; body up to 64KiB; a second try beside the first after 100ms, from: listener \(\S+:7\) \+ route \(\S+:20\)$/m,
     /^ {2}mirror +10% to next, from/m,
     /^ {2}fault +50%: wait 200ms, then answer 503, only with authorization: \*\*\*, from/m,
     /^ {2}affinity +cookie og, for 1h, from/m,
