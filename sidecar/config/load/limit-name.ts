@@ -1,5 +1,5 @@
-/** The words of `by` that name something: what they are called in the name of a limit. */
-const NAMED = ['header', 'cookie', 'query', 'param', 'claim', 'cel'] as const
+/** The words of `by` that name something. An expression makes no name: such a limit says its own. */
+const NAMED = ['header', 'cookie', 'query', 'param', 'claim'] as const
 
 /**
  * What a limit is called: its `name`, else what it is (`consumer-minute`, `header.x-tenant-hour`). Of what was written,
@@ -12,13 +12,14 @@ export function limitName(written: unknown): string | null {
   const end = concurrent === undefined ? per : 'concurrent'
   if (typeof end !== 'string') return null
   const words = (Array.isArray(by) ? by : [by]).map(wordText)
+  if (words.includes(null)) return null
   return [...words, end].join('-').replaceAll(/[^A-Za-z0-9._-]/g, '_')
 }
 
-function wordText(word: unknown): string {
+function wordText(word: unknown): string | null {
   if (!isMap(word)) return String(word)
   const kind = NAMED.find(key => typeof word[key] === 'string')
-  if (kind === undefined) return ''
+  if (kind === undefined) return null
   const name = String(word[kind])
   return `${kind}.${kind === 'header' ? name.toLowerCase() : name}`
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { FINE_TICK_MS, Timer } from '../../../runtime/timer-wheel.ts'
-import type { FilterParts } from '../../filter.ts'
+import type { Counter, FilterParts } from '../../filter.ts'
 import type { StoreSpec } from '../schema.ts'
 import { SCRIPT, SCRIPT_SHA } from './script.ts'
 
@@ -34,6 +34,7 @@ interface Client {
 export class RedisConnection {
   readonly #spec: StoreSpec
   readonly #parts: FilterParts
+  readonly #lost: Counter
   readonly #probe = new Timer({ onTimer: () => this.#onProbe() })
   #client: Client | null = null
   #closed = false
@@ -51,6 +52,11 @@ export class RedisConnection {
   constructor(spec: StoreSpec, parts: FilterParts) {
     this.#spec = spec
     this.#parts = parts
+    this.#lost = parts.counter(
+      'outrigger_store_failures_total',
+      'Calls of a store that had no answer in time, or an error.',
+      { store: spec.name },
+    )
     parts.fine.schedule(this.#probe, 0)
   }
 
@@ -112,6 +118,7 @@ export class RedisConnection {
   }
 
   #failed(cause: string): void {
+    this.#lost.value++
     if (this.#closed || ++this.#failures < FAILURES || this.#suspended) return
     this.#suspended = true
     this.#away = true
@@ -146,7 +153,7 @@ export class RedisConnection {
       const client = await create(
         this.#spec,
         (retries: number) => this.#backoff(retries),
-        error => this.#lost(turn, error),
+        error => this.#gone(turn, error),
       )
       if (this.#closed || turn !== this.#turn) {
         client.destroy()
@@ -158,14 +165,14 @@ export class RedisConnection {
       await client.scriptLoad(SCRIPT).catch(() => {})
       if (turn === this.#turn) this.#answered()
     } catch (error) {
-      this.#lost(turn, error)
+      this.#gone(turn, error)
       if (this.#closed || turn !== this.#turn) return
       this.#drop()
       this.#parts.fine.schedule(this.#probe, this.#backoff(Math.min(10, ++this.#failures)))
     }
   }
 
-  #lost(turn: number, error: unknown): void {
+  #gone(turn: number, error: unknown): void {
     if (this.#closed || turn !== this.#turn) return
     this.#away = true
     this.#parts.warn('a store cannot be reached', { store: this.#spec.name, cause: messageOf(error) })
