@@ -1,12 +1,16 @@
 /** Reserved names: what an upstream may take for the word of a proxy. */
 export const RESERVED: readonly string[] = Object.freeze([
   'cf-connecting-ip',
+  // RFC 9440 section 4: whoever ends TLS takes them away.
+  'client-cert',
+  'client-cert-chain',
   'client-ip',
   'fastly-client-ip',
   'forwarded',
   'remote-user',
   'true-client-ip',
   'x-anonymous-consumer',
+  'x-arr-clientcert',
   'x-azure-clientip',
   'x-cluster-client-ip',
   'x-host',
@@ -26,6 +30,8 @@ export const RESERVED: readonly string[] = Object.freeze([
 
 /** Everything that begins with one of these is reserved as well. */
 export const RESERVED_PREFIXES: readonly string[] = Object.freeze([
+  'ssl-client-',
+  'x-amzn-mtls-',
   'x-auth-request-',
   'x-authenticated-',
   'x-client-',
@@ -35,6 +41,7 @@ export const RESERVED_PREFIXES: readonly string[] = Object.freeze([
   'x-forwarded-',
   'x-spiffe-',
   'x-ssl-',
+  'x-tls-client-',
   'x-user-',
 ])
 

@@ -18,6 +18,14 @@ const NAMES = [
   ...RESERVED.filter(name => !name.startsWith('x-request-')),
   ...RESERVED_PREFIXES.flatMap(prefix => ['name', 'groups', 'id', 'email', 'x'].map(end => prefix + end)),
   'x-consumer-username',
+  // What others call the client's certificate, or what they found of it.
+  'client-cert',
+  'client-cert-chain',
+  'ssl-client-cert',
+  'ssl-client-verify',
+  'x-amzn-mtls-clientcert',
+  'x-arr-clientcert',
+  'x-tls-client-cert',
   'x-tenant',
 ]
 
