@@ -111,8 +111,8 @@ export class ClientTls implements SecureDialer {
       return refusal(`the certificate is of ${identity === null ? 'an ambiguous name' : nameOf(identity)}`)
     }
     const matches = isName(this.#serverName)
-      ? // The common name is not a name (RFC 9525), whatever the certificate lacks.
-        certificate.checkHost(this.#serverName, { subject: 'never', wildcards: true })
+      ? // The common name is not a name, and a star is a whole label (RFC 9525), whatever the certificate lacks.
+        certificate.checkHost(this.#serverName, { subject: 'never', partialWildcards: false })
       : certificate.checkIP(this.#serverName)
     return matches === undefined ? refusal(`the certificate is not of ${this.#serverName}`) : undefined
   }

@@ -105,6 +105,14 @@ describe('who an upstream has to be', () => {
     )
   })
 
+  test('a wildcard is a whole label, and stands for one', async () => {
+    await using app = await serve(await own.issue({ dns: ['*.shop.example', 'a*.shop.test'] }))
+    const named = (name: string): string => `tls: { ca: "${own.ca}", serverName: ${name} }`
+    await asking(app.port, named('app.shop.example'), served)
+    for (const name of ['a.b.shop.example', 'shop.example', 'app.shop.test'])
+      await asking(app.port, named(name), proxy => refused(proxy, /ERR_TLS_PEER_NOT_EXPECTED/))
+  })
+
   test('an address is a name too, and a common name is none', async () => {
     await using app = await serve(await own.issue({ commonName: 'app.example', addresses: ['127.0.0.1'] }))
     await asking(app.port, `tls: { ca: "${own.ca}" }`, served)
