@@ -65,7 +65,7 @@ export function compileRedirect(to: string): TargetWriter {
   const query = mark === -1 ? [] : parts.slice(mark + 1)
   return exchange => {
     const front = fillTemplate(path, exchange, encodeSegments)
-    const back = fillTemplate(query, exchange, encodeURIComponent)
+    const back = fillTemplate(query, exchange, value => encodeURIComponent(value))
     if (front === null || back === null) return new ProxyError('bad_path')
     const location = front + back
     const found = LOCATION.exec(location)
@@ -111,11 +111,12 @@ function isNormal(path: string): boolean {
 }
 
 /**
- * A parameter's text as one segment. Only the group of a regex can hold slashes, and only some that were slashes in
- * the request, so these stay.
+ * A value as one segment. Of parameters only the group of a regex can hold slashes, and only some that were slashes in
+ * the request, so these stay; what an expression brings keeps none, and a path with an encoded one is refused.
  */
-function encodeSegments(value: string): string {
-  return encodeURIComponent(value).replace(/%(?:2F|40|3A|24|26|2C|3D)/g, decodeURIComponent)
+function encodeSegments(value: string, { computed }: TemplatePart): string {
+  const encoded = encodeURIComponent(value).replace(/%(?:40|3A|24|26|2C|3D)/g, decodeURIComponent)
+  return computed === true ? encoded : encoded.replaceAll('%2F', '/')
 }
 
 /** What a configuration writes in other alphabets, encoded as a browser would. */

@@ -1,3 +1,4 @@
+import { isComputed } from '../../exchange/template.ts'
 import type { KeySource } from '../../exchange/request-key.ts'
 import type { RoutePolicies } from '../../snapshot/policies.ts'
 import type { ResolvedConfig, ResolvedRoute } from '../resolved.ts'
@@ -14,13 +15,23 @@ export function usesExpressions({ listeners, limits, upstreams }: Parts): boolea
 }
 
 function inRoute({ action, policies }: ResolvedRoute): boolean {
-  return inPolicies(policies) || (action.kind === 'split' && inKey(action.by))
+  if (action.kind === 'split' && inKey(action.by)) return true
+  if (action.kind === 'redirect' && isComputed(action.to)) return true
+  return inPolicies(policies) || inTemplates(policies)
 }
 
 function inPolicies({ authorize, rateLimit }: RoutePolicies): boolean {
   return (
     [authorize?.enforced, authorize?.reported].some(one => one?.when != null) ||
     (rateLimit !== null && (inLimits(rateLimit.outer) || inLimits(rateLimit.own)))
+  )
+}
+
+function inTemplates({ headers, rewrite }: RoutePolicies): boolean {
+  if (rewrite !== null && rewrite.path !== null && isComputed(rewrite.path)) return true
+  if (headers === null) return false
+  return [headers.request, headers.response].some(side =>
+    [...side.set, ...side.add].some(([, value]) => isComputed(value)),
   )
 }
 

@@ -5,6 +5,8 @@ import { pathParameters } from './match-text.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
 import { upstreamsOf } from './resolve-action.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
+import { readExpression } from './expression-schema.ts'
+import { Wrong } from './scalars.ts'
 import { didYouMean } from './suggestion.ts'
 import { REQUEST_VALUES, templateExpressions } from './template.ts'
 
@@ -102,17 +104,18 @@ function checkTemplate(
 ): void {
   for (const expression of templateExpressions(template)) {
     if (REQUEST_VALUES.includes(expression) || fitting.has(expression)) continue
-    resolution.fault(
-      path,
-      problemOf(expression, names),
-      didYouMean(expression, [...fitting, ...REQUEST_VALUES]),
-    )
+    if (isParameter(expression)) {
+      const message = names.has(expression)
+        ? `\`{${expression}}\` is not a parameter of every path of this route`
+        : `\`{${expression}}\` is no parameter of the path`
+      resolution.fault(path, message, didYouMean(expression, [...fitting, ...REQUEST_VALUES]))
+      continue
+    }
+    const read = readExpression(expression, `\`${expression}\``, 'value', 'request')
+    if (read instanceof Wrong) resolution.fault(path, `\`{${expression}}\`: ${read.message}`, read.suggestion)
   }
 }
 
-function problemOf(expression: string, names: ReadonlySet<string>): string {
-  if (names.has(expression)) return `\`{${expression}}\` is not a parameter of every path of this route`
-  if (/^[A-Za-z_]\w*$/.test(expression)) return `\`{${expression}}\` is no parameter of the path`
-  const values = REQUEST_VALUES.join(', ')
-  return `the expression \`{${expression}}\` is not supported yet: expected a path parameter or ${values}`
+function isParameter(expression: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(expression)
 }

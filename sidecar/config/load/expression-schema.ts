@@ -25,7 +25,7 @@ function opened(scope: Scope): Environment {
 }
 
 /** Reads an expression; what is wrong in it is said with its place. */
-function readExpression(
+export function readExpression(
   written: string,
   shown: string,
   use: keyof typeof USES,

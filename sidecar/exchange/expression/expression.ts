@@ -98,7 +98,8 @@ class CelExpression implements Expression {
     const value = evaluate(this.#program, new Variables(exchange))
     switch (typeof value) {
       case 'string':
-        return value
+        // Half a character (JSON can say one) is no text: it cannot be written.
+        return value.isWellFormed() ? value : null
       case 'number':
       case 'bigint':
       case 'boolean':
