@@ -1,10 +1,12 @@
 // Limits over sockets: where they count, who replaces whom, what a client sees, what a reload keeps.
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
+import { SignJWT } from 'jose'
 import { InProcess } from '../harness/in-process.ts'
 import { reasonOf } from '../harness/problem.ts'
-import { RawUpstream } from '../harness/raw-upstream.ts'
+import { RawUpstream, RecordingSink } from '../harness/raw-upstream.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
 import type { WireResponse } from '../harness/strict-http.ts'
 
@@ -243,6 +245,36 @@ test('keys: several together, and whoever lacks one is counted by address, not n
   const long = 'x'.repeat(5000)
   assert.equal(await asking.room('/a', tenant(`${long}1`)), 2)
   assert.equal(await asking.room('/a', tenant(`${long}2`)), 2)
+})
+
+test('examples/config/edge.yaml: 100 a minute over both its routes, each caller its own', async t => {
+  const sink = await RecordingSink.listen()
+  t.after(() => sink.close())
+  const text = readFileSync(new URL('../../examples/config/edge.yaml', import.meta.url), 'utf8')
+  const yaml = text
+    .replace('0.0.0.0:8000', '127.0.0.1:0')
+    .replace('${env:JWT_SECRET}', 'a-secret-that-both-sides-know-123456')
+    .replaceAll(/http:\/\/(user|order)-service:8080/g, `http://127.0.0.1:${sink.port}`)
+  const proxy = await InProcess.start(yaml)
+  t.after(() => proxy.stop())
+  const client = await proxy.connect()
+  t.after(() => client.destroy())
+  const ask = async (path: string, credential: string): Promise<WireResponse> =>
+    client.ask(`GET ${path} HTTP/1.1\r\nhost: shop\r\n${credential}\r\n\r\n`)
+  const key = 'x-api-key: test'
+  for (let i = 0; i < 100; i++)
+    assert.equal((await ask(i % 2 === 0 ? '/api/users/1' : '/api/orders', key)).status, 200)
+  const refused = await ask('/api/orders', key)
+  assert.equal(refused.status, 429)
+  assert.match(refused.headers['ratelimit'] ?? '', /^"consumer-minute";r=0;t=(60|59)$/)
+  assert.match(await proxy.metrics(), /exceeded_total\{client_id="mobile-app",route="order-routes"\} 1$/m)
+  const token = await new SignJWT({ iss: 'shop-partners' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('5m')
+    .sign(Buffer.from('a-secret-that-both-sides-know-123456'))
+  const partner = await ask('/api/orders', `authorization: Bearer ${token}`)
+  assert.equal(partner.status, 200)
+  assert.equal(partner.headers['ratelimit'], '"consumer-minute";r=99;t=60')
 })
 
 test('so many at once: the place is free when the answer is out, and when the client is gone', async t => {

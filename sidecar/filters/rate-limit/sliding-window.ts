@@ -3,6 +3,9 @@ import type { KeyState } from './key-state.ts'
 /** Into how many grains a window is divided where it holds more requests than that. */
 export const GRAINS = 32
 
+/** The log of a key that used nothing; never written. */
+const NOTHING: number[] = []
+
 /**
  * At most `quota` in any stretch of `window`, exactly: a log of when what was counted, whose entries leave one window
  * after they came.
@@ -15,7 +18,7 @@ export const GRAINS = 32
 export class SlidingWindow implements KeyState {
   readonly #window: number
   /** Pairs: when the last of an entry came, and how much the entry holds. The oldest stands at `#head`. */
-  readonly #log: number[] = []
+  #log: number[] = NOTHING
   #head = 0
   /** When the first of the newest entry came. */
   #opened = -Infinity
@@ -34,7 +37,11 @@ export class SlidingWindow implements KeyState {
     this.#prune(now)
     const log = this.#log
     this.#used += cost
-    if (log.length > 0 && now - this.#opened < this.#window / GRAINS) {
+    if (log.length === 0) {
+      // Most keys are seen once: an array that was never pushed to holds two numbers and no room for more.
+      this.#log = [now, cost]
+      this.#opened = now
+    } else if (now - this.#opened < this.#window / GRAINS) {
       log[log.length - 2] = now
       log[log.length - 1]! += cost
     } else {
@@ -84,7 +91,7 @@ export class SlidingWindow implements KeyState {
       head += 2
     }
     if (head === log.length && head > 0) {
-      log.length = 0
+      this.#log = NOTHING
       head = 0
       this.#opened = -Infinity
     } else if (head >= GRAINS) {
