@@ -64,4 +64,17 @@ function assertLoads(annotations: Readonly<Record<string, string>>): void {
   assert.ok(result.ok, result.ok ? '' : formatConfigErrors(result.errors))
 }
 
+test('every reason has a case, and stands in docs/injector.md', () => {
+  const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')
+  const [, type = ''] = /export type SkipReason =([\s\S]*?)\n\n/.exec(read('injector/report.ts')) ?? []
+  const reasons = [...type.matchAll(/'(\w+)'/g)].map(([, reason = '']) => reason)
+  assert.ok(reasons.length > 10)
+  const page = read('docs/injector.md')
+  const answers = names.map(name => readFileSync(join(here, `${name}.expected`), 'utf8')).join('')
+  for (const reason of reasons) {
+    assert.ok(page.includes(`\`${reason}\``), `${reason} is not in docs/injector.md`)
+    assert.match(answers, new RegExp(`^  reason: ${reason}$`, 'm'))
+  }
+})
+
 test('there are at least 60 cases', () => assert.ok(names.length >= 60))
