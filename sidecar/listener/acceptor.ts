@@ -286,14 +286,10 @@ export class Acceptor implements ServerHost<ServerConnection>, TcpHost, Handshak
     const { listeners, protocol } = this.#current
     if (this.#asked === listeners && this.#handshakes !== null) return this.#handshakes
     this.#asked = listeners
-    if (this.#handshakes?.serve(listeners) !== true)
-      this.#handshakes = new Handshakes(
-        listeners,
-        this,
-        TICKET_SECRET,
-        this.#clocks.handshake,
-        protocol === 'http',
-      )
+    const { handshake } = this.#clocks
+    const http = protocol === 'http'
+    if (this.#handshakes?.serve(listeners, handshake, http) !== true)
+      this.#handshakes = new Handshakes(listeners, this, TICKET_SECRET, handshake, http)
     return this.#handshakes
   }
 }

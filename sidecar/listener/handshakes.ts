@@ -34,6 +34,8 @@ export class Handshakes {
   readonly #listeners: readonly TlsListener[]
   readonly #owner: HandshakeOwner
   readonly #server: tls.Server
+  readonly #timeout: number
+  readonly #http: boolean
   readonly #wallClock: () => number
 
   /**
@@ -52,6 +54,8 @@ export class Handshakes {
     // Copies: an address must not hold the routes of a configuration that is gone.
     this.#listeners = listeners.map(({ hosts, tls: spec }) => ({ hosts, tls: spec }))
     this.#owner = owner
+    this.#timeout = timeout
+    this.#http = http
     this.#wallClock = wallClock
     const contexts = new TlsContexts(this.#listeners)
     const specs = this.#listeners.map(listener => listener.tls)
@@ -96,8 +100,10 @@ export class Handshakes {
   }
 
   /** Whether these are the handshakes that listeners ask for. */
-  serve(listeners: readonly TlsListener[]): boolean {
+  serve(listeners: readonly TlsListener[], timeout: number, http: boolean): boolean {
     return (
+      timeout === this.#timeout &&
+      http === this.#http &&
       listeners.length === this.#listeners.length &&
       listeners.every((listener, index) => {
         const mine = this.#listeners[index]

@@ -3,6 +3,7 @@ import net from 'node:net'
 import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { askTls, CertificateFolder } from '../harness/certificates.ts'
+import { freePort } from '../harness/free-port.ts'
 import { HttpUpstream, mirror } from '../harness/http-upstream.ts'
 import { InProcess } from '../harness/in-process.ts'
 
@@ -233,6 +234,27 @@ test('who says nothing, or plain HTTP, where a handshake is expected is closed a
       assert.match((await askTls(proxy.port(), { ca: own.authority.cert })).text, /^HTTP\/1\.1 200/)
     },
   )
+})
+
+test('a reload to TCP answers no ALPN any more, and a new time for handshakes counts', async () => {
+  const certificates = `certificates: { ${server} }`
+  const port = await freePort()
+  const at = (yaml: string): string => yaml.replace('127.0.0.1:0', `127.0.0.1:${port}`)
+  await serving(at(listening(certificates)), async proxy => {
+    const ca = own.authority.cert
+    const alpn = { ca, ALPNProtocols: ['redis'] }
+    assert.equal((await askTls(port, alpn)).error, 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL')
+    await proxy.apply(at(listening(certificates, '    connection: { handshake: 100ms }\n')))
+    const silent = net.connect(port, '127.0.0.1')
+    silent.on('error', () => {})
+    await once(silent, 'close')
+    await proxy.apply(`version: 1
+service: test
+listeners: [{ name: in, role: inbound, address: "127.0.0.1:${port}", protocol: tcp, tls: { ${certificates} }, upstream: app }]
+upstreams: { app: { endpoints: ["127.0.0.1:${upstream.port}"] } }
+`)
+    assert.match((await askTls(port, { ...alpn, ask: get('/x') })).text, /^HTTP\/1\.1 200/)
+  })
 })
 
 test('HSTS is said over TLS and not on a plain listener', async () => {
