@@ -162,8 +162,8 @@ function inWords(
   const { kind } = decision
   switch (decision.kind) {
     case 'refused': {
-      const { status, reason, detail, headers } = decision.error
-      const more = `${detail === '' ? '' : `: ${detail}`}${headers === null ? '' : ` (${fields(headers)})`}`
+      const { status, reason, detail, headers, cause } = decision.error
+      const more = `${detail === '' ? '' : `: ${detail}`}${cause === '' ? '' : `, ${cause}`}${headers === null ? '' : ` (${fields(headers)})`}`
       return { kind, status, reason, text: `refused with ${status} ${reason}${more}` }
     }
     case 'answered': {

@@ -1,8 +1,9 @@
+import type * as library from '@marcbachmann/cel-js'
 import type { ASTNode, Environment, ParseResult } from '@marcbachmann/cel-js'
 import { declareCallerVariables, declareVariables } from './variables.ts'
 
 /** The library; loaded where a configuration has expressions, and nowhere else. */
-export type Cel = Pick<typeof import('@marcbachmann/cel-js'), 'Environment'>
+export type Cel = Pick<typeof library, 'Environment'>
 
 /** Whether a regular expression is found in a text, in time that grows with the text only. */
 export type LinearTest = (text: string, pattern: string) => boolean
