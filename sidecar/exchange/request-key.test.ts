@@ -7,7 +7,13 @@ import type { Exchange } from './exchange.ts'
 import { callerFixture, exchangeFixture } from './exchange-fixture.ts'
 import { hash32 } from './hash32.ts'
 import { queryValue } from './query.ts'
-import { addressKey, compileRequestHash, compileRequestKey, type KeySource } from './request-key.ts'
+import {
+  addressKey,
+  compileCountingKey,
+  compileRequestHash,
+  compileRequestKey,
+  type KeySource,
+} from './request-key.ts'
 
 function request(headers: string[] = [], more: Partial<CanonicalRequest> = {}): Exchange {
   const exchange = exchangeFixture({ headers })
@@ -138,4 +144,41 @@ test('a hash is of the key, -1 without one, and nothing where nothing is hashed'
   assert.equal(hash?.(request(['x-user', 'ann'])), hash32('ann'))
   assert.equal(hash?.(request()), -1)
   assert.equal(compileRequestHash([]), null)
+})
+
+test('a counting key is there for every request, bounded, and no value can be another one', () => {
+  const key = (
+    sources: Parameters<typeof compileCountingKey>[0],
+    headers: string[],
+    name?: string,
+  ): string => {
+    const exchange = exchangeFixture({ headers })
+    exchange.clientAddress = '192.0.2.9'
+    if (name !== undefined) exchange.caller = callerFixture({ name })
+    return compileCountingKey(sources)(exchange)
+  }
+  const tenant = { kind: 'header', name: 'x-tenant' } as const
+  const shop = { kind: 'header', name: 'x-shop' } as const
+  assert.notEqual(key([{ kind: 'consumer' }], [], '192.0.2.9'), key([{ kind: 'consumer' }], []))
+  assert.notEqual(key([tenant], ['x-tenant', '@192.0.2.9']), key([tenant], []))
+  assert.equal(key([tenant], ['x-tenant', '']), key([tenant], []))
+  assert.notEqual(
+    key([tenant, shop], ['x-tenant', 'a', 'x-shop', 'bc']),
+    key([tenant, shop], ['x-tenant', 'ab', 'x-shop', 'c']),
+  )
+  assert.notEqual(key([tenant, shop], ['x-tenant', 'a']), key([tenant, shop], ['x-shop', 'a']))
+  const long = 'x'.repeat(8000)
+  assert.ok(key([tenant], ['x-tenant', long]).length <= 64)
+  assert.notEqual(key([tenant], ['x-tenant', long]), key([tenant], ['x-tenant', `${long}y`]))
+  fc.assert(
+    fc.property(fc.string({ size: 'max' }), fc.string({ size: 'max' }), (one, two) => {
+      assert.ok(
+        one === two ||
+          one === '' ||
+          two === '' ||
+          key([tenant], ['x-tenant', one]) !== key([tenant], ['x-tenant', two]),
+      )
+    }),
+    { numRuns: 100, seed: 1 },
+  )
 })
