@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { mutate } from './mutate.ts'
 import { readPod } from './pod.ts'
 import { restore } from './restore.ts'
 import { readSettings } from './settings.ts'
+import { formatConfigErrors } from '../sidecar/config/config-error.ts'
+import { loadConfig } from '../sidecar/config/load/load.ts'
 
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,6}$/)
 const unknownField = fc.record({ someFutureField: fc.jsonValue() }, { requiredKeys: [] })
@@ -124,24 +129,35 @@ test('on any pod: injecting again changes nothing, uninjecting gives it back, no
       const settings = readSettings({ image: 'outrigger:1', inject: 'enabled', kubernetesVersion })
       assert.ok(typeof settings !== 'string')
       const before = JSON.stringify(pod)
-      const { pod: after, report } = mutate(pod, settings)
+      const { pod: done, report } = mutate(pod, settings)
       assert.equal(JSON.stringify(pod), before)
       assert.notEqual(report.detail, '')
       if (report.outcome === 'skipped') {
-        assert.equal(after, pod)
+        assert.equal(done, pod)
         return
       }
       injectedCount++
-      assert.equal(mutate(after, settings).pod, after)
-      const read = readPod(plain(after))
+      assert.equal(mutate(done, settings).pod, done)
+      const read = readPod(plain(done))
       assert.ok(typeof read !== 'string')
       assert.deepEqual(restore(read), pod)
-      assertKept(pod, after, '')
+      assertKept(pod, done, '')
+      assertLoads(read.metadata?.annotations?.['outrigger.dev/generated-config'] ?? '')
     }),
-    { numRuns: 600 },
+    { numRuns: 250 },
   )
-  assert.ok(injectedCount > 60, `${injectedCount} injected`)
+  assert.ok(injectedCount > 30, `${injectedCount} injected`)
 })
+
+const folder = mkdtempSync(join(tmpdir(), 'outrigger-mutate-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+function assertLoads(text: string): void {
+  const file = join(folder, 'outrigger-injected.yaml')
+  writeFileSync(file, text)
+  const result = loadConfig([file], { secrets: true })
+  assert.ok(result.ok, result.ok ? '' : formatConfigErrors(result.errors))
+}
 
 /** What the injector may change: probes lead elsewhere, names of ports move, PORT has another value. */
 const CHANGES = /\.(?:readinessProbe|livenessProbe|startupProbe|lifecycle|ports|env)(?:\.|$)/
