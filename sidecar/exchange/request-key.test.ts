@@ -171,7 +171,7 @@ test('a counting key is there for every request, bounded, and no value can be an
   assert.ok(key([tenant], ['x-tenant', long]).length <= 64)
   assert.notEqual(key([tenant], ['x-tenant', long]), key([tenant], ['x-tenant', `${long}y`]))
   fc.assert(
-    fc.property(fc.string({ size: 'max' }), fc.string({ size: 'max' }), (one, two) => {
+    fc.property(fc.string({ maxLength: 200 }), fc.string({ maxLength: 200 }), (one, two) => {
       assert.ok(
         one === two ||
           one === '' ||
