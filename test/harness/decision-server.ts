@@ -12,8 +12,8 @@ interface Asked {
 /** A service that decides by Envoy's `ext_authz` contract over cleartext HTTP/2, with the bytes that the test gives it. */
 export class DecisionServer {
   readonly asked: Asked[] = []
-  /** The CheckResponse, in hex; or how it fails. */
-  answer: string | 'hanging' | 'resetting' | { readonly status: string } = '0a00'
+  /** The CheckResponse, in hex; or `hanging`, `resetting`, or a gRPC status. */
+  answer: string | { readonly status: string } = '0a00'
   /** Sessions that were opened. */
   sessions = 0
   readonly #open = new Set<http2.ServerHttp2Session>()

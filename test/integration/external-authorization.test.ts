@@ -35,15 +35,13 @@ telemetry: { accessLog: on }
 
 async function start(t: TestContext, decider: number, options: Options = {}) {
   const sink = await RecordingSink.listen()
+  t.after(() => sink.close())
   const { clock } = options
   const proxy = await InProcess.start(
     config(sink.port, decider, options),
     clock === undefined ? {} : { clock },
   )
-  t.after(async () => {
-    await sink.close()
-    await proxy.stop()
-  })
+  t.after(() => proxy.stop())
   const ask = (head = 'GET /x?a=1 HTTP/1.1\r\n', fields = '', body = '') =>
     proxy.ask(`${head}host: Shop.example:8080\r\n${fields}\r\n${body}`)
   return { sink, proxy, ask }

@@ -133,6 +133,53 @@ const introspectionProvider = section('an introspection provider', {
   ),
 })
 
+const ownPath = text('a path', { pattern: '^/' }, '/x', (value, shown) =>
+  /^\/[A-Za-z0-9._~/-]+$/.test(value) && !/\/\/|\/\.\.?(\/|$)/.test(value)
+    ? value
+    : new Wrong(`expected a path such as \`/oidc/callback\`, got ${shown}`),
+)
+const ownPathOrRoot = text('a path', { pattern: '^/' }, '/', (value, shown) =>
+  /^\/(?!\/)[A-Za-z0-9._~/-]*$/.test(value)
+    ? value
+    : new Wrong(`expected a path such as \`/bye\`, got ${shown}`),
+)
+
+const oidcProvider = section('a login provider', {
+  issuer: required(keyUrl, 'where browsers log in; it says the rest at `/.well-known/openid-configuration`'),
+  clientId: required(anyText, 'who we are to it'),
+  clientSecret: option(anyText, 'proves that (basic authentication). Default: a public client'),
+  scopes: option(list(anyText, 50), 'what is asked for; `offline_access` often brings refresh tokens', [
+    'openid',
+  ]),
+  callback: option(
+    ownPath,
+    'the path that the issuer sends browsers back to, on the hosts whose routes use it',
+    '/oidc/callback',
+  ),
+  logout: option(ownPath, 'the path that ends a session. Default: none does'),
+  afterLogout: option(
+    ownPathOrRoot,
+    'the path that browsers are sent to then; the issuer has to know its URL',
+  ),
+  session: required(
+    section('a session', {
+      secret: required(
+        list(anyText, 10),
+        'what its cookies are encrypted with, at least 32 bytes; of several the first encrypts, all decrypt',
+      ),
+      idle: option(duration, 'how long it lasts without a request', '30m'),
+      max: option(duration, 'how long it lasts from the login on', '8h'),
+    }),
+    'the session of a browser, in encrypted cookies',
+  ),
+  subject: option(claimPath, 'the claim that says who calls', 'sub'),
+  groups: option(claimPath, 'the claim that lists groups; `a.b` goes into a claim that is a map'),
+  claimHeaders: option(
+    byFieldName(claimHeader, claimPath),
+    'headers that tell the upstream what a claim says; clients cannot set them',
+  ),
+})
+
 const apiKeyProvider = section('an API key provider', {
   header: option(fieldName, 'the header that holds the key'),
   cookie: option(cookieName, 'the cookie that holds it'),
@@ -162,49 +209,42 @@ const basicProvider = section('a basic provider', {
 })
 
 /** Providers that prove who is calling. */
-export const authenticationSchema = section(
-  'authentication',
-  {
-    jwt: option(byName(nameText, jwtProvider), 'signed tokens'),
-    introspection: option(
-      byName(nameText, introspectionProvider),
-      'tokens of which their issuer says whether they are good (RFC 7662)',
-    ),
-    apiKey: option(byName(nameText, apiKeyProvider), 'keys of consumers'),
-    mtls: option(
-      byName(nameText, mtlsProvider),
-      "client certificates that the listener's `tls.clients` accepts",
-    ),
-    basic: option(byName(nameText, basicProvider), 'names and passwords, for development'),
-  },
-  ['oidc'],
-)
+export const authenticationSchema = section('authentication', {
+  jwt: option(byName(nameText, jwtProvider), 'signed tokens'),
+  introspection: option(
+    byName(nameText, introspectionProvider),
+    'tokens of which their issuer says whether they are good (RFC 7662)',
+  ),
+  oidc: option(byName(nameText, oidcProvider), 'logins of browsers (OpenID Connect)'),
+  apiKey: option(byName(nameText, apiKeyProvider), 'keys of consumers'),
+  mtls: option(
+    byName(nameText, mtlsProvider),
+    "client certificates that the listener's `tls.clients` accepts",
+  ),
+  basic: option(byName(nameText, basicProvider), 'names and passwords, for development'),
+})
 /** As it is written, after the schema has read it. */
 export type WrittenAuthentication = z.infer<typeof authenticationSchema>
 
 const KINDS = {
   jwt: option(referenceName, 'a JWT provider'),
   introspection: option(referenceName, 'an introspection provider'),
+  oidc: option(referenceName, 'a login provider'),
   apiKey: option(referenceName, 'an API key provider'),
   mtls: option(referenceName, 'an mTLS provider'),
   basic: option(referenceName, 'a basic provider'),
 }
-const LATER = ['oidc']
-const way = section('a provider', KINDS, LATER)
+const way = section('a provider', KINDS)
 
 /** Who may call a route. */
 export const authenticate = z.union([
   z.literal(false),
-  section(
-    'authentication of a route',
-    {
-      ...KINDS,
-      anyOf: option(list(way, 16), 'the first whose credential is in the request decides'),
-      allOf: option(list(way, 16), 'each has to be there and good; at most one brings claims'),
-      optional: option(flag, 'a request without any credential goes on, as nobody', false),
-    },
-    LATER,
-  ),
+  section('authentication of a route', {
+    ...KINDS,
+    anyOf: option(list(way, 16), 'the first whose credential is in the request decides'),
+    allOf: option(list(way, 16), 'each has to be there and good; at most one brings claims'),
+    optional: option(flag, 'a request without any credential goes on, as nobody', false),
+  }),
 ])
 /** As it is written, after the schema has read it. */
 export type WrittenAuthenticate = z.infer<typeof authenticate>

@@ -9,9 +9,9 @@ import { contentHash } from './hash.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { didYouMean } from './suggestion.ts'
 
-const KINDS = ['jwt', 'introspection', 'apiKey', 'mtls', 'basic'] as const
+const KINDS = ['jwt', 'introspection', 'oidc', 'apiKey', 'mtls', 'basic'] as const
 /** Kinds whose credentials say more than a name. */
-const CLAIMS: ReadonlySet<ProviderKind> = new Set(['jwt', 'introspection'])
+const CLAIMS: ReadonlySet<ProviderKind> = new Set(['jwt', 'introspection', 'oidc'])
 
 /** Who may call a route; null: everybody. What is wrong is reported once, at the level where it was written. */
 export function resolveAuthenticate(

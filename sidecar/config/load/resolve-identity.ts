@@ -10,6 +10,7 @@ import type { WrittenAuthentication } from './authentication-schema.ts'
 import type { WrittenConsumer, WrittenPlans } from './consumers-schema.ts'
 import { contentHash } from './hash.ts'
 import { resolveIntrospection } from './resolve-introspection.ts'
+import { resolveOidc } from './resolve-oidc.ts'
 import { resolveJwtProvider } from './resolve-jwt.ts'
 import type { Resolution } from './resolution.ts'
 
@@ -28,6 +29,7 @@ export function resolveIdentity(
     introspection: mapped(authentication.introspection, (name, one) =>
       resolveIntrospection(name, one, resolution),
     ),
+    oidc: mapped(authentication.oidc, (name, one) => resolveOidc(name, one, resolution)),
     apiKey: mapped(authentication.apiKey, (name, one): ApiKeyProvider => {
       if ((one.header === undefined) === (one.cookie === undefined) && !resolution.partial) {
         const path = ['authentication', 'apiKey', name]
@@ -97,7 +99,7 @@ function uniqueNames(providers: Providers, resolution: Resolution): void {
 }
 
 /** Whose credentials say who calls in a claim. */
-const CLAIMED = ['jwt', 'introspection'] as const
+const CLAIMED = ['jwt', 'introspection', 'oidc'] as const
 
 interface ConsumerSurroundings {
   readonly providers: Providers

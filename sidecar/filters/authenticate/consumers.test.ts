@@ -19,7 +19,7 @@ test('a caller has its own plan, else the first that fits by group or expression
     { name: 'rest', groups: [], when: 'true' },
   ]
   const directory = new ConsumerDirectory({
-    providers: { jwt: {}, apiKey: {}, mtls: {}, basic: {}, introspection: {} },
+    providers: { jwt: {}, apiKey: {}, mtls: {}, basic: {}, introspection: {}, oidc: {} },
     ...{ consumers: [], plans, digest: '' },
   })
   const planOf = (some: Partial<Parameters<ConsumerDirectory['caller']>[1]>, own?: string | null) =>

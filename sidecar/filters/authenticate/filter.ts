@@ -1,12 +1,13 @@
 import type { Caller } from '../../exchange/caller.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
-import { ProxyError } from '../../exchange/proxy-error.ts'
+import type { HeaderList } from '../../exchange/headers.ts'
 import type { Filter, FilterKind, FilterLive, Verdict } from '../filter.ts'
 import { writeCaller } from './caller-headers.ts'
 import type { Identity } from './identity.ts'
-import { missing, type Proof, type Provider } from './provider.ts'
+import { isCaller, missing, type Proof, type Provider } from './provider.ts'
 import { openProvider } from './providers.ts'
 import type { AuthenticatePolicy } from './schema.ts'
+import { writeCookies } from './set-cookies.ts'
 
 /** A route's policy with what it names. */
 export interface AuthenticateSettings {
@@ -43,6 +44,10 @@ class AuthenticateFilter implements Filter {
     return this.#policy.mode === 'any' ? this.#any(exchange) : this.#all(exchange)
   }
 
+  onResponse(exchange: Exchange, headers: HeaderList): void {
+    writeCookies(exchange, headers)
+  }
+
   /** The first whose credential is there decides, whatever it decides: a bad one is never a try at the next. */
   #any(exchange: Exchange): Verdict | Promise<Verdict> {
     for (const provider of this.#providers) {
@@ -60,18 +65,18 @@ class AuthenticateFilter implements Filter {
     for (const provider of this.#providers) {
       const proof = provider.prove(exchange)
       if (proof === null) without.push(provider)
-      else if (proof instanceof ProxyError) return proof
+      else if (!(proof instanceof Promise) && !isCaller(proof)) return proof
       else proofs.push(proof)
     }
     if (proofs.length === 0) return this.#anonymous(exchange)
     if (without.length > 0) {
       // What was begun is not waited for, and its outcome is nobody's.
       for (const proof of proofs) if (proof instanceof Promise) proof.catch(() => {})
-      return missing(without)
+      return this.#refuse(exchange, without)
     }
     return Promise.all(proofs.map(async proof => proof)).then(all => {
-      const failed = all.find(proof => proof instanceof ProxyError)
-      if (failed !== undefined) return failed
+      const failed = all.find(proof => !isCaller(proof))
+      if (failed !== undefined && !isCaller(failed)) return failed
       const at = Math.max(
         0,
         this.#providers.findIndex(provider => provider.bringsClaims),
@@ -80,14 +85,23 @@ class AuthenticateFilter implements Filter {
     })
   }
 
-  #anonymous(exchange: Exchange): Verdict {
-    if (!this.#policy.optional) return missing(this.#providers)
+  /** Without a credential: a browser may be sent to a login, everybody else hears what would do. */
+  #refuse(exchange: Exchange, without: readonly Provider[]): Verdict | Promise<Verdict> {
+    for (const provider of without) {
+      const invited = provider.invite?.(exchange) ?? null
+      if (invited !== null) return invited
+    }
+    return missing(without)
+  }
+
+  #anonymous(exchange: Exchange): Verdict | Promise<Verdict> {
+    if (!this.#policy.optional) return this.#refuse(exchange, this.#providers)
     this.#forward(exchange, null, null)
     return undefined
   }
 
   #settle(exchange: Exchange, proof: Proof, provider: Provider): Verdict {
-    if (proof instanceof ProxyError) return proof
+    if (!isCaller(proof)) return proof
     exchange.caller = proof
     if (provider.byCookie === true) exchange.byCookie = true
     this.#forward(exchange, proof, provider)

@@ -42,7 +42,7 @@ export function identityFixture(
   plans: IdentitySpec['plans'] = [],
 ): IdentitySpec {
   return {
-    providers: { jwt: {}, introspection: {}, apiKey: {}, mtls: {}, basic: {}, ...providers },
+    providers: { jwt: {}, introspection: {}, oidc: {}, apiKey: {}, mtls: {}, basic: {}, ...providers },
     consumers,
     plans,
     digest: JSON.stringify([consumers, plans]),

@@ -1,10 +1,14 @@
 import type { Caller } from '../../exchange/caller.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { ProxyError, type Reason } from '../../exchange/proxy-error.ts'
+import type { FilterAnswer } from '../filter.ts'
 import type { ProviderKind } from './schema.ts'
 
-/** What a provider makes of a credential: whose it is, or why it is not accepted. */
-export type Proof = Caller | ProxyError
+/** What a provider makes of a request: whose it is, why its credential is not accepted, or what else it is answered. */
+export type Proof = Caller | Refusal
+
+/** What is answered in place of the route's action. */
+export type Refusal = ProxyError | FilterAnswer
 
 /** One provider as a route asks it. Keeps nothing of a request. */
 export interface Provider {
@@ -18,10 +22,17 @@ export interface Provider {
   readonly bringsClaims: boolean
   /** Looks at the request's credential. Null where it has none of this kind. A promise only where something has to be waited for. */
   prove(exchange: Exchange): Proof | Promise<Proof> | null
+  /** What a request without any credential is answered instead of 401; null: 401. */
+  invite?(exchange: Exchange): Promise<Refusal> | null
   /** Takes the credential out of what goes upstream, where it may not go there. */
   strip(exchange: Exchange): void
   /** Headers that tell the upstream what claims say: they are written for this provider's callers, or taken away. */
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
+}
+
+/** Whether it is whose the request is. */
+export function isCaller(proof: Proof): proof is Caller {
+  return !(proof instanceof ProxyError) && !('body' in proof)
 }
 
 /** What a client is told where it has none of the credentials that would do. */

@@ -6,6 +6,7 @@ import type { Identity } from './identity.ts'
 import { IntrospectedTokens } from './introspection/provider.ts'
 import { Tokens } from './jwt/provider.ts'
 import { ClientCertificates } from './mtls/provider.ts'
+import { BrowserSessions } from './oidc/provider.ts'
 import type { Provider } from './provider.ts'
 import type { ProviderName } from './schema.ts'
 
@@ -17,6 +18,8 @@ export function openProvider({ kind, name }: ProviderName, identity: Identity, l
       return new Tokens(there(providers.jwt[name], name), identity, live)
     case 'introspection':
       return new IntrospectedTokens(there(providers.introspection[name], name), consumers, live)
+    case 'oidc':
+      return new BrowserSessions(there(providers.oidc[name], name), identity, live)
     case 'apiKey':
       return new ApiKeys(there(providers.apiKey[name], name), consumers, clockOf(live))
     case 'mtls':

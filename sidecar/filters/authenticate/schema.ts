@@ -1,5 +1,5 @@
 /** The kinds of providers in `authentication` that a route can ask for. */
-export type ProviderKind = 'jwt' | 'introspection' | 'apiKey' | 'mtls' | 'basic'
+export type ProviderKind = 'jwt' | 'introspection' | 'oidc' | 'apiKey' | 'mtls' | 'basic'
 
 /** Who may call a route, and how they prove it. Plain data, as the loader resolved it. */
 export interface AuthenticatePolicy {
@@ -33,6 +33,7 @@ export interface IdentitySpec {
 export interface ProviderSpecs {
   readonly jwt: Readonly<Record<string, JwtProvider>>
   readonly introspection: Readonly<Record<string, IntrospectionProvider>>
+  readonly oidc: Readonly<Record<string, OidcProvider>>
   readonly apiKey: Readonly<Record<string, ApiKeyProvider>>
   readonly mtls: Readonly<Record<string, MtlsProvider>>
   readonly basic: Readonly<Record<string, BasicProvider>>
@@ -107,6 +108,32 @@ export interface IntrospectionProvider extends ClaimRules {
   readonly from: CredentialPlace
   /** Whether the token goes upstream. */
   readonly forward: boolean
+  readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
+  /** Of everything above. */
+  readonly digest: string
+}
+
+/** Logins of browsers at an issuer (OpenID Connect). */
+export interface OidcProvider {
+  readonly name: string
+  readonly issuer: string
+  readonly clientId: string
+  /** Null: a public client. */
+  readonly clientSecret: string | null
+  readonly scopes: readonly string[]
+  /** The path that the issuer sends browsers back to. */
+  readonly callback: string
+  /** The path that ends a session; null: none does. */
+  readonly logout: string | null
+  /** Where the issuer sends browsers after that; null: nowhere. */
+  readonly afterLogout: string | null
+  /** What cookies are encrypted with: the first encrypts, all decrypt. */
+  readonly secrets: readonly string[]
+  /** Milliseconds without a request, and from the login on, after which a session is over. */
+  readonly idle: number
+  readonly max: number
+  readonly subject: string
+  readonly groups: string | null
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
   /** Of everything above. */
   readonly digest: string

@@ -62,7 +62,7 @@ test('what is no decision allows nothing', () => {
     '0a020a00', // a code that is no number
     '0800', // a status that is a number
     '0f00', // a kind that nobody knows
-    `0a0208001a10120e0a0c0a017812${'07'}${line}`, // two lines
+    `0a0208001a10120e0a0c0a01781207${line}`, // two lines
   ])
     assert.equal(decodeCheck(bytes(hex)).kind, 'failed', hex)
 })

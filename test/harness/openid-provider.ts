@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { exportJWK, generateKeyPair } from 'jose'
+import { Provider } from 'oidc-provider'
+
+/** Who we are to it. */
+export const CLIENT = { id: 'shop-web', secret: 'a secret of the client: &%+' } as const
+
+/** A real identity provider on this machine: whoever logs in under a name is it, in the group that is called so. */
+export class OpenIdProvider {
+  /** Requests that came, as `POST /token`. */
+  readonly asked: string[] = []
+  /** Whether it answers at all. */
+  mode: 'up' | 'failing' = 'up'
+  readonly #server: http.Server
+  #callback: http.RequestListener = () => {}
+
+  private constructor() {
+    this.#server = http.createServer((request, response) => {
+      this.asked.push(`${request.method} ${request.url?.split('?', 1)[0]}`)
+      if (this.mode === 'failing') response.writeHead(500).end('{}')
+      else this.#callback(request, response)
+    })
+  }
+
+  static async start(): Promise<OpenIdProvider> {
+    const started = new OpenIdProvider()
+    started.#server.listen(0, '127.0.0.1')
+    await once(started.#server, 'listening')
+    return started
+  }
+
+  /**
+   * Lets a service at this origin log its browsers in.
+   * @param tokenSeconds how long an access token is good for
+   */
+  async admit(origin: string, { tokenSeconds = 3600 } = {}): Promise<void> {
+    const { privateKey } = await generateKeyPair('RS256', { extractable: true })
+    const provider = new Provider(this.issuer, {
+      clients: [
+        {
+          client_id: CLIENT.id,
+          client_secret: CLIENT.secret,
+          redirect_uris: [`${origin}/oidc/callback`],
+          post_logout_redirect_uris: [`${origin}/bye`],
+          grant_types: ['authorization_code', 'refresh_token'],
+          response_types: ['code'],
+          application_type: 'native',
+        },
+      ],
+      jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: 'one' }] },
+      cookies: { keys: ['a key of the provider'] },
+      pkce: { required: () => true },
+      claims: { openid: ['sub'], profile: ['name', 'roles'] },
+      conformIdTokenClaims: false,
+      rotateRefreshToken: true,
+      issueRefreshToken: async () => true,
+      ttl: { AccessToken: tokenSeconds, IdToken: 3600, Grant: 86_400, Session: 86_400, Interaction: 600 },
+      features: { revocation: { enabled: true } },
+      findAccount: (_context, id) => ({
+        accountId: id,
+        claims: () => ({ sub: id, name: `Name of ${id}`, roles: [id, 'user'] }),
+      }),
+    })
+    const callback = provider.callback()
+    this.#callback = (request, response) => void callback(request, response)
+  }
+
+  get issuer(): string {
+    // It listens on a TCP port.
+    return `http://localhost:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#server.listening) return
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+}
