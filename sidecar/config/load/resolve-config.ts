@@ -9,6 +9,7 @@ import type {
 import { isLoopback } from './address-text.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { checkCollisions } from './check-collisions.ts'
+import { checkLogins } from './check-logins.ts'
 import { checkLevel } from './check-level.ts'
 import { checkProxiedUpstreams, checkProxyProtocol } from './check-tcp.ts'
 import { checkHashedParameters, checkInheritedTemplates } from './check-templates.ts'
@@ -55,6 +56,7 @@ export function resolveConfig(
     checkProxiedUpstreams(upstreams, listeners, resolution)
     for (const [index, listener] of listeners.entries()) {
       checkCollisions(listener, ['listeners', index], resolution)
+      if (resolution.secrets) checkLogins(listener, ['listeners', index], identity, resolution)
       checkProxyProtocol(listener, ['listeners', index], resolution)
     }
   }
