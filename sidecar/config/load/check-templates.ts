@@ -6,7 +6,7 @@ import type { WrittenPolicies } from './policy-schema.ts'
 import { upstreamsOf } from './resolve-action.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { readExpression } from './expression-schema.ts'
-import { Wrong } from './scalars.ts'
+import { show, Wrong } from './scalars.ts'
 import { didYouMean } from './suggestion.ts'
 import { REQUEST_VALUES, templateExpressions } from './template.ts'
 
@@ -111,7 +111,7 @@ function checkTemplate(
       resolution.fault(path, message, didYouMean(expression, [...fitting, ...REQUEST_VALUES]))
       continue
     }
-    const read = readExpression(expression, `\`${expression}\``, 'value', 'request')
+    const read = readExpression(expression, show(expression), 'value', 'request')
     if (read instanceof Wrong) resolution.fault(path, `\`{${expression}}\`: ${read.message}`, read.suggestion)
   }
 }

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import type { Environment } from '@marcbachmann/cel-js'
 import { type Cel, openLanguage, parseExpression, type Scope } from '../../exchange/expression/language.ts'
 import { parseRegex } from './match-text.ts'
-import { text, Wrong } from './scalars.ts'
+import { show, text, Wrong } from './scalars.ts'
 import { didYouMean } from './suggestion.ts'
 
 /** What an expression is for, and the types that serve it. */
@@ -33,13 +33,17 @@ export function readExpression(
 ): string | Wrong {
   if (written.trim() === '') return new Wrong('the expression is empty')
   const parsed = parseExpression(opened(scope), written)
+  // What a reference brought is never shown, and no part of it.
+  const hidden = show(written) !== shown
+  const unfit = new Wrong(`${shown} is no expression that can stand here`, 'write it out here to see why')
   if ('message' in parsed) {
     const { message, at, names, given } = parsed
-    return new Wrong(message, suggestion(written, given, names), { text: written, at })
+    return hidden ? unfit : new Wrong(message, suggestion(written, given, names), { text: written, at })
   }
   for (const { pattern, at } of parsed.patterns) {
-    const regex = parseRegex(pattern, `\`${pattern}\``)
-    if (regex instanceof Wrong) return new Wrong(regex.message, regex.suggestion, { text: written, at })
+    const regex = parseRegex(pattern, show(pattern))
+    if (!(regex instanceof Wrong)) continue
+    return hidden ? unfit : new Wrong(regex.message, regex.suggestion, { text: written, at })
   }
   const { types, expected } = USES[use]
   if (types.some(type => type === parsed.type)) return written
