@@ -1,12 +1,14 @@
 import { parseArgs } from 'node:util'
 import { assertedCaller } from '../config/compile/asserted-caller.ts'
 import type { CompiledEntries } from '../config/compile/entries.ts'
+import type { ResolvedReference } from '../config/resolved.ts'
 import { formatConfigErrors } from '../config/config-error.ts'
 import type { ResolvedConfig } from '../config/resolved.ts'
 import type { Caller, Claims } from '../exchange/caller.ts'
 import { toWire } from '../exchange/headers.ts'
 import type { PeerIdentity } from '../exchange/peer-identity.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
+import { asWritten } from '../process/control.ts'
 import { canonicalize } from '../routing/canonical-request.ts'
 import { type Entry, listenerFor } from '../snapshot/snapshot.ts'
 import { addressLabel } from '../upstream/endpoint.ts'
@@ -68,7 +70,15 @@ async function run(args: string[], io: CommandOutput): Promise<number> {
   if (typeof caller === 'string') return refuse(caller)
   const identity = options.peer === undefined ? null : identityNamed(options.peer)
   const asked = { head: request.head, encrypted: request.encrypted, peer: PEER, identity, caller }
-  const explained = explanation(loaded.config, entry, await judge(entry, asked))
+  const said = explanation(loaded.config, entry, await judge(entry, asked))
+  const references = loaded.config.references ?? []
+  // What a reference brought may be a secret, also in the middle of an expression.
+  const policies = said.policies.map(policy => ({
+    ...policy,
+    value: written(policy.value, references),
+    text: asWritten(policy.text, references),
+  }))
+  const explained = { ...said, policies }
   const { upstream } = explained
   const from = options.admin ?? (options.live ? addressLabel(loaded.config.admin.address) : null)
   const target = from === null ? null : adminTarget(from)
@@ -215,4 +225,10 @@ function entryOf(
   const [first = entries[0], second] = serving
   if (second !== undefined) return `several addresses serve the host: say --listener (${names(serving)})`
   return first ?? 'there is no listener'
+}
+
+/** The same data, every text of it as it was written. */
+function written(value: unknown, references: readonly ResolvedReference[]): unknown {
+  const text = JSON.stringify(value)
+  return JSON.parse(text, (_, one: unknown) => (typeof one === 'string' ? asWritten(one, references) : one))
 }

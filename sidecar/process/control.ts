@@ -35,7 +35,8 @@ export function processControl(
 /** A value of one or two characters stands in many words: it is replaced only where it is the whole text. */
 const SHORT = 3
 
-function asWritten(text: string, references: readonly ResolvedReference[]): string {
+/** A text of the configuration with references in the place of what they brought. */
+export function asWritten(text: string, references: readonly ResolvedReference[]): string {
   let shown = text
   for (const { value, written } of references) {
     if (value.length >= SHORT) shown = shown.replaceAll(value, () => written)
