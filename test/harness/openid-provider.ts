@@ -11,6 +11,8 @@ export const CLIENT = { id: 'shop-web', secret: 'a secret of the client: &%+' } 
 export class OpenIdProvider {
   /** Requests that came, as `POST /token`. */
   readonly asked: string[] = []
+  /** Who logs in without being asked: its pages send their forms by themselves. Empty: they wait for somebody. */
+  hurried = ''
   /** Whether it answers at all. */
   mode: 'up' | 'failing' = 'up'
   readonly #server: http.Server
@@ -64,7 +66,20 @@ export class OpenIdProvider {
       }),
     })
     const callback = provider.callback()
-    this.#callback = (request, response) => void callback(request, response)
+    this.#callback = (request, response) => {
+      if (this.hurried === '' || request.method !== 'GET' || !request.url?.startsWith('/interaction/'))
+        return void callback(request, response)
+      const { hurried } = this
+      const { url } = request
+      void provider.interactionDetails(request, response).then(({ prompt }) => {
+        const fields = Object.entries({ prompt: prompt.name, login: hurried, password: 'x' })
+        const inputs = fields.map(([name, value]) => `<input name="${name}" value="${value}">`)
+        response.setHeader('content-type', 'text/html')
+        response.end(
+          `<!doctype html><form method="post" action="${url}">${inputs.join('')}</form><script>document.forms[0].submit()</script>`,
+        )
+      })
+    }
   }
 
   get issuer(): string {
