@@ -53,6 +53,8 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
   #dial: TcpDial | null = null
   /** What TLS brought with the handshake, which a pause does not stop. */
   #early: Buffer = Buffer.alloc(0)
+  /** The end may come with it. */
+  #ended = false
   #near: Leg | null = null
   #far: Leg | null = null
   #counted = { in: 0, out: 0 }
@@ -167,6 +169,7 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
     // The client is read from here on.
     far.pump(near.reader)
     near.pump(far.reader)
+    if (this.#ended) near.onEnd()
   }
 
   onNotDialled(error: ProxyError): void {
@@ -206,7 +209,10 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
     this.#early = Buffer.concat([this.#early, buffer.subarray(0, length)])
   }
 
-  onEnd(): void {}
+  onEnd(): void {
+    this.#ended = true
+  }
+
   onDrain(): void {}
 
   onClose(code: string): void {
