@@ -130,6 +130,13 @@ function checkOutbound(
 ): void {
   if (resolution.partial) return
   for (const name of GUARDS) {
+    if (written.tunnel === true && written[name])
+      resolution.fault(
+        [...path, name],
+        `\`tunnel: on\` passes what has no route, and no policy sees that: \`${name}\` would not hold for it`,
+        `write \`${name}\` in the routes, or \`tunnel: off\``,
+        'key',
+      )
     const inherited = defaults.policies[name]
     if (inherited === undefined || inherited === false || written[name] !== undefined) continue
     resolution.fault(
