@@ -128,6 +128,44 @@ test('comments, quotes, spaces and order stay on lines that do not change', () =
   )
 })
 
+const STYLED = `apiVersion: v1
+kind: Pod
+metadata:
+  labels: {app:   orders}   # flow
+
+spec:
+  containers:
+    # the app
+    - name: 'orders'
+      command: ["sh", "-c",   "a && b"]
+
+      ports:
+        - containerPort: 8080
+          name: http
+      args:
+        - >-
+          long
+          folded text
+        - |
+          literal
+  volumes:
+    - name: a
+      emptyDir: {}
+# the end
+`
+
+test('what only the writer would write in another way comes back to the byte', () => {
+  const { text } = roundTrip(STYLED)
+  for (const part of [
+    'labels: {app:   orders}   # flow\n',
+    '"-c",   "a && b"]\n',
+    'long\n          folded text\n',
+    '# the end\n',
+  ])
+    assert.ok(text.includes(part), part)
+  assert.equal(changed(uninjectManifest(text)).text, STYLED)
+})
+
 test('YAML as kubectl reads it: octal numbers, words that are booleans', () => {
   const pod = `apiVersion: v1\nkind: Pod\nmetadata: { labels: { a: "yes", b: "0644" } }\nspec:\n  x: 0644\n  y: yes\n  ${SPEC}\n`
   const { text } = roundTrip(pod)
