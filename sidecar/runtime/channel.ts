@@ -175,8 +175,8 @@ export class Channel {
     // Asked for while the socket is paused, it is left where it is.
     if (this.#paused || this.#closed || this.socket.destroyed) return
     // Node's type of a stream without an encoding.
-    const early = this.socket.read() as Buffer | null
-    for (let at = 0; early !== null && at < early.length; at += this.buffers.shared.length) {
+    const early = (this.socket.read() as Buffer | null) ?? Buffer.alloc(0)
+    for (let at = 0; at < early.length; at += this.buffers.shared.length) {
       const length = early.copy(this.buffers.shared, 0, at)
       this.onRead(length, this.buffers.shared)
     }
