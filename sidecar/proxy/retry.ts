@@ -78,7 +78,8 @@ export function conditionOf(status: number, headers: HeaderList, policy: RetryPo
 /** `retry-after` (RFC 9110 section 10.2.3) as milliseconds from now; null where it is not there or cannot be read. */
 export function retryAfter(value: string | undefined, wall: () => number): number | null {
   if (value === undefined) return null
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000
+  // RFC 9110 bounds neither digits nor value: a number too large for one is Infinity, which is no less patient.
+  if (/^\d+$/.test(value)) return Number(value) * 1000
   // Only the form that a sender has to use (RFC 9110 section 5.6.7); `Date.parse` reads a lot more.
   if (!/^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/.test(value)) return null
   const date = Date.parse(value)
