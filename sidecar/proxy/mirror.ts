@@ -14,6 +14,8 @@ import type { ProxyParts } from './parts.ts'
 const MIRRORED = 'x-request-mirrored'
 /** How many copies are under way to one upstream at most: what is beyond is not made. */
 const MOST = 64
+/** How long a copy may go without a response where the route sets no time: else a silent mirror would keep all places. */
+const TOTAL_MS = 15_000
 
 /**
  * Sends a copy of the request to the route's mirror, where chance chooses it and there is room: at once, or, where there
@@ -120,7 +122,9 @@ function plainRoute(route: Route): Route {
   let plain = PLAIN.get(route)
   if (plain === undefined) {
     const off = { retry: null, mirror: null, fault: null, affinity: null, fallback: null }
-    plain = { ...route, filters: [], mirror: null, fallback: null, policies: { ...route.policies, ...off } }
+    const timeout = { ...route.policies.timeout, total: route.policies.timeout.total ?? TOTAL_MS }
+    const policies = { ...route.policies, ...off, timeout }
+    plain = { ...route, filters: [], mirror: null, fallback: null, policies }
     PLAIN.set(route, plain)
   }
   return plain

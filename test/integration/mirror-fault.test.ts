@@ -55,6 +55,19 @@ test('mirror: one that is silent, gone or full delays nothing', async t => {
   )
 })
 
+test('mirror: a silent one keeps no copy for good, where the route itself waits for ever', async t => {
+  const [app, shadow] = [await CountingService.listen(), await CountingService.listen(() => 'silent')]
+  const clock = new SteppedClock()
+  const route = 'mirror: shadow\ntimeout: { total: off }'
+  const proxy = await withServices(t, { app: [app], shadow: [shadow] }, { route }, { clock })
+  for (let i = 0; i < 3; i++) assert.equal((await proxy.ask(GET)).status, 200)
+  await proxy.until('the copies', () => shadow.came.length === 3)
+  const load = proxy.service.holder.current.snapshot.upstreams.get('shadow')?.load
+  assert.equal(load?.mirrored, 3)
+  await proxy.step(16_000)
+  assert.equal(load?.mirrored, 0)
+})
+
 test('mirror: a body that is too long, or that never ends, is not copied', async t => {
   const [app, shadow] = [await CountingService.listen(), await CountingService.listen()]
   const proxy = await withServices(
