@@ -75,7 +75,8 @@ export async function serve(
   const cut = await outrigger.stop(interactive)
   log.info('stopped', { cut })
   await Promise.all([access.close(), processWriter.close(), sinks.close()])
-  return cut === 0 ? 0 : 4
+  // A mirror's copy or a check may still wait for its answer. The clocks stand, so it could do so for ever.
+  process.exit(cut === 0 ? 0 : 4)
 }
 
 function onSignals(end: (how: { interactive: boolean }) => void, outrigger: Outrigger): void {
