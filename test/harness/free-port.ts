@@ -1,17 +1,25 @@
-import { once } from 'node:events'
+import { randomInt } from 'node:crypto'
 import net from 'node:net'
-import type { AddressInfo } from 'node:net'
+
+/** Below the ports that Linux and macOS give to whoever asks for any, so that nobody gets one of these by chance. */
+const FIRST = 20_000
+const LAST = 32_000
 
 /**
- * A loopback port that is free now, for outside programs that cannot bind port 0 and say which one they got. Another
- * process may take it in between: whoever uses it tries again with another.
+ * A TCP port on 127.0.0.1 that is free at this moment, for programs that have to be told one. Who binds port 0 and who
+ * connects somewhere is never given it, so it is still free when the program is there.
  */
 export async function freePort(): Promise<number> {
-  const server = net.createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(FIRST, LAST)
+    if (await isFree(port)) return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const server = net.createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
