@@ -3,9 +3,9 @@ import path from 'node:path'
 import { AUDIENCE, ISSUER, SigningKey } from '../../test/harness/tokens.ts'
 import type { Contestant } from '../contestant.ts'
 import { missingIn, plainConfiguration, startOutrigger, THIS_TREE } from '../contestants/outrigger.ts'
-import { figure, rounds, verdict } from '../rounds.ts'
+import { cpuTable } from '../cpu-table.ts'
+import { rounds } from '../rounds.ts'
 import { assemble, dismiss, type Row } from '../row.ts'
-import { digits, ratio } from '../table.ts'
 
 const PLAIN = 'Outrigger, plain'
 
@@ -18,29 +18,11 @@ export const guarded: Row = {
   run: async bench => {
     const key = new SigningKey('bench')
     const field = await assemble(bench, [contestant(PLAIN, null), contestant('Outrigger, guarded', key)])
-    const { best, rounds: count, seconds } = bench.options
     try {
       const series = await rounds(bench, field, { authorization: `Bearer ${await key.sign()}` })
-      const reference = series.find(one => one.name === PLAIN)
-      const of = reference && figure(reference, 'cpu', best)
-      const verdicts = series.map(verdict)
-      return {
-        figures: series,
-        table: {
-          title: `P2 JWT (ES256, seen before), a limit of the caller, breaker and retry; 64 kept connections, one core (${best ? 'best' : 'median'} of ${count} x ${seconds} s)`,
-          columns: ['proxy', 'rps', 'CPU us/request', 'of plain', 'p50 ms', 'p99 ms', 'compared'],
-          rows: series.map((one, index) => [
-            one.name,
-            digits(figure(one, 'rps', best)),
-            digits(figure(one, 'cpu', best), 1),
-            ratio(figure(one, 'cpu', best), of),
-            digits(figure(one, 'p50', best), 2),
-            digits(figure(one, 'p99', best), 2),
-            verdicts[index]?.cell ?? '',
-          ]),
-          notes: [...verdicts.flatMap(one => one.notes), ...field.notes],
-        },
-      }
+      const title =
+        'P2 JWT (ES256, seen before), a limit of the caller, breaker and retry; 64 kept connections, one core'
+      return cpuTable(title, series, bench.options, { reference: PLAIN, notes: field.notes })
     } finally {
       await dismiss(field)
     }

@@ -4,9 +4,9 @@ import { haproxy } from '../contestants/haproxy.ts'
 import { nginx } from '../contestants/nginx.ts'
 import { nodePeers } from '../contestants/node-peers.ts'
 import { outrigger } from '../contestants/outrigger.ts'
-import { figure, rounds, verdict, type Series } from '../rounds.ts'
+import { cpuTable } from '../cpu-table.ts'
+import { rounds, type Series } from '../rounds.ts'
 import { assemble, dismiss, type Bench, type Row, type RowResult } from '../row.ts'
-import { digits, ratio } from '../table.ts'
 
 const contestants = [
   nginx(),
@@ -34,35 +34,6 @@ export const plain: Row = {
 
 /** The table of a plain run, with the ratio of CPU per request to the first contestant, or to nginx where it took part. */
 export function report(bench: Bench, series: readonly Series[], notes: readonly string[]): RowResult {
-  const { best, rounds: count, seconds } = bench.options
-  const reference = series.find(one => one.name === 'nginx') ?? series[0]
-  const referenceCpu = reference && figure(reference, 'cpu', best)
-  const verdicts = series.map(verdict)
-  return {
-    figures: series,
-    table: {
-      title: `P1 plain HTTP/1.1, 115-byte response, 64 kept connections, one core (${best ? 'best' : 'median'} of ${count} x ${seconds} s)`,
-      columns: [
-        'proxy',
-        'rps',
-        'CPU us/request',
-        `of ${reference?.name}`,
-        'p50 ms',
-        'p99 ms',
-        'RSS MiB',
-        'compared',
-      ],
-      rows: series.map((one, index) => [
-        one.name,
-        digits(figure(one, 'rps', best)),
-        digits(figure(one, 'cpu', best), 1),
-        ratio(figure(one, 'cpu', best), referenceCpu),
-        digits(figure(one, 'p50', best), 2),
-        digits(figure(one, 'p99', best), 2),
-        digits(figure(one, 'rss', best)),
-        verdicts[index]?.cell ?? '',
-      ]),
-      notes: [...verdicts.flatMap(one => one.notes), ...notes],
-    },
-  }
+  const title = 'P1 plain HTTP/1.1, 115-byte response, 64 kept connections, one core'
+  return cpuTable(title, series, bench.options, { reference: 'nginx', notes })
 }

@@ -5,10 +5,11 @@ import { nginx } from '../contestants/nginx.ts'
 import { missingIn, startOutrigger, THIS_TREE } from '../contestants/outrigger.ts'
 import { cpuMicroseconds } from '../process-figures.ts'
 import { run } from '../program.ts'
-import { figure, rounds, verdict } from '../rounds.ts'
+import { cpuTable } from '../cpu-table.ts'
+import { rounds } from '../rounds.ts'
 import { assemble, dismiss, placeFor, type Bench, type Row, type RowResult } from '../row.ts'
 import { median } from '../statistics.ts'
-import { digits, ratio } from '../table.ts'
+import { digits } from '../table.ts'
 
 const RATE = 1000
 const CLIENTS = 10
@@ -48,7 +49,6 @@ export const secure: Row = {
 
 async function measure(bench: Bench, certificates: Certificates): Promise<RowResult> {
   const field = await assemble(bench, [nginx({ tls: certificates.server }), terminating(certificates.server)])
-  const { best, rounds: count, seconds } = bench.options
   let series
   try {
     series = await rounds(bench, field, { encrypted: true })
@@ -56,30 +56,13 @@ async function measure(bench: Bench, certificates: Certificates): Promise<RowRes
     await dismiss(field)
   }
   const pair = await steadyPair(bench, certificates)
-  const reference = series.find(one => one.name === 'nginx')
-  const of = reference && figure(reference, 'cpu', best)
-  const verdicts = series.map(verdict)
-  return {
-    figures: { series, pair },
-    table: {
-      title: `P4 TLS termination, 115-byte response, 64 kept connections, one core (${best ? 'best' : 'median'} of ${count} x ${seconds} s)`,
-      columns: ['proxy', 'rps', 'CPU us/request', `of ${reference?.name}`, 'p50 ms', 'p99 ms', 'compared'],
-      rows: series.map((one, index) => [
-        one.name,
-        digits(figure(one, 'rps', best)),
-        digits(figure(one, 'cpu', best), 1),
-        ratio(figure(one, 'cpu', best), of),
-        digits(figure(one, 'p50', best), 2),
-        digits(figure(one, 'p99', best), 2),
-        verdicts[index]?.cell ?? '',
-      ]),
-      notes: [
-        `A pair of sidecars with mTLS between them, ${RATE} requests a second of 1 KiB: ${digits(pair.caller, 3)} vCPU beside the caller, ${digits(pair.service, 3)} vCPU beside the service`,
-        ...verdicts.flatMap(one => one.notes),
-        ...field.notes,
-      ],
-    },
-  }
+  const title = 'P4 TLS termination, 115-byte response, 64 kept connections, one core'
+  const pairNote = `A pair of sidecars with mTLS between them, ${RATE} requests a second of 1 KiB: ${digits(pair.caller, 3)} vCPU beside the caller, ${digits(pair.service, 3)} vCPU beside the service`
+  const result = cpuTable(title, series, bench.options, {
+    reference: 'nginx',
+    notes: [pairNote, ...field.notes],
+  })
+  return { ...result, figures: { series, pair } }
 }
 
 function terminating({ cert, key }: PemFiles): Contestant {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { askTls, CertificateFolder } from '../harness/certificates.ts'
 import { freePort } from '../harness/free-port.ts'
+import { freePort } from '../harness/free-port.ts'
 import { HttpUpstream, mirror } from '../harness/http-upstream.ts'
 import { InProcess } from '../harness/in-process.ts'
 
@@ -146,11 +147,7 @@ test('x-forwarded-client-cert comes from us: a client cannot say it, a trusted p
 
 test('a Host that the handshake did not name is 421 where listeners share an address', async () => {
   const admin = await own.write('admin', { dns: ['admin.example'] })
-  const free = net.createServer().listen(0, '127.0.0.1')
-  await once(free, 'listening')
-  const { port } = free.address() as net.AddressInfo // it listens on TCP
-  free.close()
-  await once(free, 'close')
+  const port = await freePort()
   const both = `version: 1
 service: test
 listeners:
