@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { askTls, CertificateFolder } from '../harness/certificates.ts'
 import { freePort } from '../harness/free-port.ts'
-import { freePort } from '../harness/free-port.ts'
 import { HttpUpstream, mirror } from '../harness/http-upstream.ts'
 import { InProcess } from '../harness/in-process.ts'
 
