@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import net from 'node:net'
 import { afterEach, beforeEach, test } from 'node:test'
 import { freePort } from '../harness/free-port.ts'
-import { InProcess, turns } from '../harness/in-process.ts'
+import { InProcess } from '../harness/in-process.ts'
 import type { RawClient } from '../harness/raw-client.ts'
 import type { RawConnection } from '../harness/raw-connection.ts'
 import { RawUpstream } from '../harness/raw-upstream.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
+import { stopsTheOther } from '../harness/stopped-side.ts'
 
 // `protocol: tcp`: bytes pass as they are.
 
@@ -119,27 +119,8 @@ test('a reset of either side is one for the other, and in the log', async () => 
 
 test('a side that takes nothing stops the other, both ways, and nothing is lost', async () => {
   const [client, far] = await open()
-  for (const [from, to] of [
-    [client, far],
-    [far, client],
-  ] as const) {
-    const bytes = Buffer.alloc(24_000_000, Math.random().toString(36))
-    to.socket.pause()
-    from.send(bytes)
-    let before = -1
-    for (let still = 0; still < 30; still = from.socket.writableLength === before ? still + 1 : 0) {
-      before = from.socket.writableLength
-      await turns(10)
-    }
-    assert.ok(from.socket.writableLength > 4_000_000, `${from.socket.writableLength} wait at the sender`)
-    assert.ok(proxy.service.budget.used < 1_000_000, `${proxy.service.budget.used} are held`)
-    to.socket.resume()
-    const read = await to.read(bytes.length, 20_000)
-    assert.equal(
-      createHash('sha1').update(read).digest('hex'),
-      createHash('sha1').update(bytes).digest('hex'),
-    )
-  }
+  await stopsTheOther(proxy, client, far)
+  await stopsTheOther(proxy, far, client)
   client.destroy()
 })
 

@@ -38,10 +38,9 @@ test('R9: at three times what the service can do, with `limits.adaptive`, it doe
     t.diagnostic(`three times: ${figures(flood)}`)
     const share = flood.goodput / peak.goodput
     t.diagnostic(`goodput ${share.toFixed(2)} of the peak, p99 ${(flood.p99 / calm.p99).toFixed(1)} x`)
-    // What is promised is 0.8, and the figure above says how much it was; a machine that stalls gets some room.
-    assert.ok(share >= 0.6, `goodput is ${share} of the peak`)
+    assert.ok(share >= 0.8, `goodput is ${share} of the peak`)
     // The median, since a machine that is busy with others holds up one of a hundred anyhow.
-    assert.ok(flood.p50 < calm.p50 * 6, `p50 is ${flood.p50} ms, ${calm.p50} ms under half the load`)
+    assert.ok(flood.p50 < calm.p50 * 3, `p50 is ${flood.p50} ms, ${calm.p50} ms under half the load`)
     assert.equal(flood.failed, 0)
     assert.deepEqual(Object.keys(flood.reasons), ['upstream_overloaded'])
   })

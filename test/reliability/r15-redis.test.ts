@@ -75,24 +75,38 @@ async function linked(t: TestContext, limit: string, onError?: string) {
   return { link, proxy, port: proxy.port() }
 }
 
+/** How often a store did not answer in time, as the metrics say. */
+function failures(metrics: string): number {
+  return Number(/^outrigger_store_failures_total\{[^}]*\} (\d+)$/m.exec(metrics)?.[1] ?? 0)
+}
+
+/** A limit of which the store has counted a hundred: begun anew where the machine was so busy that it was late for some. */
+async function counted(t: TestContext): Promise<Awaited<ReturnType<typeof linked>>> {
+  for (let tries = 0; ; tries++) {
+    const parts = await linked(t, '{ requests: 150, per: hour, by: all }')
+    assert.equal((await load(parts.port, '/limited', 100)).passed, 100)
+    const late = failures(await parts.proxy.metrics())
+    if (late === 0) return parts
+    assert.ok(tries < 5, `the store was late ${late} times`)
+  }
+}
+
 for (const mode of ['refusing', 'silent', 'slow'] as const satisfies LinkMode[]) {
   test(
     `R15: Redis ${mode}: at most ${TIMEOUT_MS} ms more at p99, at most twice the limit, and back again`,
     needs('redis-server'),
     async t => {
-      const { link, proxy, port } = await linked(t, '{ requests: 150, per: hour, by: all }')
+      const { link, proxy, port } = await counted(t)
       const before = await load(port, '/free', 600)
-      assert.equal((await load(port, '/limited', 100)).passed, 100)
       await link.become(mode)
       const during = await load(port, '/limited', 600)
       // Beside a route without limits, before and after: a machine that others use too is not always as fast.
       const free = await load(port, '/free', 600)
       const [p50, p99] = [during.p50 - free.p50, during.p99 - Math.max(before.p99, free.p99)]
       console.log(`R15 ${mode}: p50 +${p50.toFixed(1)} ms, p99 +${p99.toFixed(1)} ms`)
-      // The figure is what is printed; a machine that others use too gets three times as much.
-      assert.ok(p99 <= 3 * TIMEOUT_MS, `${p99} ms`)
-      // The count here begins at nothing, but for those of the hundred that a busy machine made the store late for.
-      assert.ok(during.passed >= 50 && during.passed <= 200, `${during.passed} passed`)
+      assert.ok(p99 <= TIMEOUT_MS, `${p99} ms`)
+      // The count here begins at nothing.
+      assert.ok(during.passed >= 130 && during.passed <= 200, `${during.passed} passed`)
       assert.ok(
         proxy.errors.some(line => /^a store (does not answer|cannot be reached)/.test(String(line['msg']))),
       )
