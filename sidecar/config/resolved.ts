@@ -1,7 +1,7 @@
 import type { Address } from '../exchange/address.ts'
 import type { IdentitySpec } from '../filters/authenticate/schema.ts'
 import type { LimitsConfig } from '../filters/rate-limit/schema.ts'
-import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
+import type { ListenerConnection, ListenerLimits } from '../exchange/connection-settings.ts'
 import type { MatchSpec } from '../routing/match-spec.ts'
 import type { ListenerTls } from '../snapshot/listener-tls.ts'
 import type { ActionSpec, Role, RoutePolicies, TunnelPolicy } from '../snapshot/policies.ts'

@@ -1,3 +1,4 @@
+import type { OutgoingConnection, OutgoingRequest, ResponseTaker } from '../exchange/outgoing.ts'
 import { ProxyError, type Repeatable } from '../exchange/proxy-error.ts'
 import type { Channel, ChannelOwner } from '../runtime/channel.ts'
 import { BodyReader, type BodyReaderOwner } from './body-reader.ts'
@@ -7,13 +8,7 @@ import { HeadCollector } from './head-collector.ts'
 import { parseResponseHead } from './head-parser.ts'
 import { writeRequestHead } from './head-writer.ts'
 import type { HeadLimits, ResponseHead } from './message.ts'
-import {
-  type ConnectionHome,
-  NO_TICKS,
-  type OutgoingRequest,
-  type ResponseTaker,
-  type Ticks,
-} from './outgoing.ts'
+import { type ConnectionHome, NO_TICKS, type Ticks } from './outgoing.ts'
 
 /** Upstream heads are held to the limits of the field (docs/configuration.md, "Defaults"). */
 const LIMITS: HeadLimits = { headerBytes: 65_536, headerFields: 100, urlBytes: 65_536 }
@@ -24,7 +19,7 @@ const MAX_INFORMATIONAL = 8
  * One connection to an endpoint speaking HTTP/1.1: sends one request at a time and reads its response as strictly as
  * a request is read. Whatever an upstream sends unasked ends the connection; nobody receives it.
  */
-export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWriterOwner {
+export class ClientConnection implements OutgoingConnection, ChannelOwner, BodyReaderOwner, BodyWriterOwner {
   readonly #channel: Channel
   readonly #home: ConnectionHome
   readonly #ticks: Ticks
@@ -59,7 +54,6 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     return this.#gone
   }
 
-  /** Whether its peer may have closed it unseen, so that the next request may meet the reuse race. */
   get used(): boolean {
     return this.#used
   }
@@ -106,16 +100,11 @@ export class ClientConnection implements ChannelOwner, BodyReaderOwner, BodyWrit
     if (this.#taker === taker) this.#close()
   }
 
-  /**
-   * When bytes moved last in the exchange of this taker, either way, up to a tick of the wheel; Infinity where the
-   * upstream has nothing to say: its response is complete, or it is we who do not read.
-   */
   movedAt(taker: ResponseTaker): number {
     if (this.#taker !== taker || this.#responseDone || this.#channel.paused) return Infinity
     return Math.max(this.#movedAt, this.#writer.movedAt)
   }
 
-  /** Whether a byte of the response to this taker's request has come. */
   heard(taker: ResponseTaker): boolean {
     return this.#taker === taker && this.#sawBytes
   }

@@ -1,7 +1,7 @@
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Channel } from '../runtime/channel.ts'
 import type { BodyReader } from './body-reader.ts'
-import type { ListenerConnection } from './settings.ts'
+import type { ListenerConnection } from '../exchange/connection-settings.ts'
 
 /** A body slower than this on average, after `GRACE_MS` of reading, is a slow-post attack (security.md row 43). */
 const MINIMUM_BYTES_PER_SECOND = 1024

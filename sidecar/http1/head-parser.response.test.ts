@@ -23,7 +23,7 @@ test('a response head is read into its parts', () => {
     {
       status: 404,
       reason: 'Not  \xe4',
-      minor: 1,
+      version: 'HTTP/1.1',
       headers: ['content-length', '5', 'keep-alive', 'timeout=7, max=9'],
       framing: 5,
       keepAlive: true,

@@ -157,7 +157,7 @@ export function parseResponseHead(
   return {
     status,
     reason,
-    minor,
+    version: minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0',
     headers,
     framing,
     keepAlive: framing !== 'close' && !fields.close && (minor === 1 || fields.keepAlive),

@@ -1,4 +1,5 @@
 import type { HeaderList } from '../exchange/headers.ts'
+import type { ResponseHead as UpstreamHead } from '../exchange/outgoing.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 
 /** How the end of an HTTP/1.1 body is found (RFC 9112 section 6): a length, chunks, the connection's end, or there is none. */
@@ -23,11 +24,8 @@ export interface RequestHead {
 }
 
 /** A response head as the parser read it. */
-export interface ResponseHead {
-  readonly status: number
+export interface ResponseHead extends UpstreamHead {
   readonly reason: string
-  readonly minor: 0 | 1
-  readonly headers: HeaderList
   /** `none` for HEAD, 1xx, 204 and 304 whatever the fields say. */
   readonly framing: Framing
   readonly keepAlive: boolean

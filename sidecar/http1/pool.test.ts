@@ -3,23 +3,22 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { RawUpstream } from '../../test/harness/raw-upstream.ts'
 import { SteppedClock } from '../../test/harness/stepped-clock.ts'
 import { NO_BODY } from '../exchange/body.ts'
+import type { ConnectionWaiter, OutgoingConnection, ResponseTaker } from '../exchange/outgoing.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { TimerWheel } from '../runtime/timer-wheel.ts'
-import type { ClientConnection } from './client-connection.ts'
-import type { ResponseTaker } from './outgoing.ts'
-import { type ConnectionWaiter, Pool } from './pool.ts'
+import { Pool } from './pool.ts'
 
 const SETTINGS = { connect: 1000, keepAlive: 3000 }
 const ANSWER = 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'
 
 /** Somebody who waits for a connection, and says what it got. */
 class Waiter implements ConnectionWaiter {
-  connection: ClientConnection | null = null
+  connection: OutgoingConnection | null = null
   error: ProxyError | null = null
   readonly #settled = Promise.withResolvers<void>()
-  onConnection(connection: ClientConnection): void {
+  onConnection(connection: OutgoingConnection): void {
     this.connection = connection
     this.#settled.resolve()
   }
@@ -27,7 +26,7 @@ class Waiter implements ConnectionWaiter {
     this.error = error
     this.#settled.resolve()
   }
-  async got(): Promise<ClientConnection> {
+  async got(): Promise<OutgoingConnection> {
     await this.#settled.promise
     if (this.connection === null) throw new Error(`no connection: ${this.error?.reason}`)
     return this.connection
@@ -80,7 +79,7 @@ function wait(fresh = false): Waiter {
   return waiter
 }
 
-function ask(connection: ClientConnection): Promise<string> {
+function ask(connection: OutgoingConnection): Promise<string> {
   return new Promise(resolve => {
     const taker: ResponseTaker = {
       onInformational() {},
@@ -106,7 +105,7 @@ function ask(connection: ClientConnection): Promise<string> {
 }
 
 /** Uses a connection once, so that it goes back to the pool. */
-async function use(connection: ClientConnection, answer = ANSWER): Promise<void> {
+async function use(connection: OutgoingConnection, answer = ANSWER): Promise<void> {
   const asked = ask(connection)
   const service = upstream.connections.at(-1)
   assert.ok(service !== undefined)

@@ -1,3 +1,4 @@
+import type { ConnectionPool, ConnectionWaiter, PoolCounters, PoolSettings } from '../exchange/outgoing.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { Channel } from '../runtime/channel.ts'
 import type { Destination } from '../runtime/destination.ts'
@@ -7,29 +8,11 @@ import { ClientConnection } from './client-connection.ts'
 import { Connecting, type ConnectingOwner } from './connecting.ts'
 import type { ConnectionHome } from './outgoing.ts'
 
-/** Who waits for a connection. Exactly one of the two is called, perhaps before `acquire` returns. */
-export interface ConnectionWaiter {
-  onConnection(connection: ClientConnection): void
-  onNoConnection(error: ProxyError): void
-}
-
-/** Milliseconds, read from the snapshot at each use. */
-export interface PoolSettings {
-  readonly connect: number
-  readonly keepAlive: number
-}
-
-/** What the pool counts; plain fields of a metric recorder. */
-export interface PoolCounters {
-  connectsOpened: number
-  connectsFailed: number
-}
-
 /**
  * The connections to one endpoint. Hands out the most recently used idle one, opens another where there is none, and
  * lets whoever waits take what becomes free first. Limits are the upstream's; they are checked before anyone asks.
  */
-export class Pool implements ConnectingOwner {
+export class Pool implements ConnectionPool, ConnectingOwner {
   readonly #target: Destination
   readonly #buffers: ReadBuffers
   readonly #wheel: TimerWheel

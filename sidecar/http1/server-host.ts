@@ -3,7 +3,7 @@ import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { LingeringCounters } from '../telemetry/lingering-metrics.ts'
 import type { DateHeader } from './head-writer.ts'
-import type { ListenerConnection, ListenerLimits } from './settings.ts'
+import type { ListenerConnection, ListenerLimits } from '../exchange/connection-settings.ts'
 
 /** What a client connection needs of where it came in. Read at each request, so that a reload takes effect at once. */
 export interface ServerHost<Connection> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ListenerLimits } from '../http1/settings.ts'
+import type { ListenerLimits } from '../exchange/connection-settings.ts'
 import { Admission } from './admission.ts'
 
 const LIMITS: ListenerLimits = {

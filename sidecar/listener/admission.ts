@@ -1,4 +1,4 @@
-import type { ListenerLimits } from '../http1/settings.ts'
+import type { ListenerLimits } from '../exchange/connection-settings.ts'
 
 /** What admission asks of the process. */
 export interface AdmissionParts {

@@ -1,11 +1,9 @@
 import { type BodySource, NO_BODY } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { headerValue, type HeaderList } from '../exchange/headers.ts'
+import type { ConnectionWaiter, OutgoingConnection, OutgoingRequest } from '../exchange/outgoing.ts'
+import type { ResponseHead, ResponseTaker } from '../exchange/outgoing.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import type { ClientConnection } from '../http1/client-connection.ts'
-import type { ResponseHead } from '../http1/message.ts'
-import type { OutgoingRequest, ResponseTaker } from '../http1/outgoing.ts'
-import type { ConnectionWaiter } from '../http1/pool.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import type { TimeoutPolicy } from '../snapshot/policies.ts'
 import type { Endpoint } from '../upstream/endpoint.ts'
@@ -63,7 +61,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
   readonly #timeout: TimeoutPolicy
   #phase: 'connecting' | 'sending' | 'answered' | 'over' = 'connecting'
   #sent = false
-  #connection: ClientConnection | null = null
+  #connection: OutgoingConnection | null = null
   #ticket: Ticket = 0
   #began = 0
   #timer: Timer | null = null
@@ -104,7 +102,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
 
   // --- what the connection says ------------------------------------------------------------------------------
 
-  onConnection(connection: ClientConnection): void {
+  onConnection(connection: OutgoingConnection): void {
     const body = this.#owner.onConnected(this, connection.used)
     if (body === null) {
       connection.abort(null)
@@ -212,7 +210,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     this.#connection?.continueBody()
   }
 
-  /** When bytes moved last; see `ClientConnection.movedAt`. */
+  /** When bytes moved last; see `OutgoingConnection.movedAt`. */
   movedAt(): number {
     return this.#connection?.movedAt(this) ?? Infinity
   }

@@ -1,7 +1,7 @@
 import type { BodySource } from '../exchange/body.ts'
 import type { HeaderList } from '../exchange/headers.ts'
+import type { ResponseHead } from '../exchange/outgoing.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
-import type { ResponseHead } from '../http1/message.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
 import { isGatewayError } from '../upstream/outcome.ts'
 import type { Attempt, AttemptOwner } from './attempt.ts'

@@ -1,7 +1,7 @@
 import type { BodySource } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import type { ResponseHead } from '../exchange/outgoing.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import type { ResponseHead } from '../http1/message.ts'
 import type { Route } from '../snapshot/route.ts'
 import { bindClient } from './affinity.ts'
 import { bug, fail, filterResponse } from './answer.ts'
@@ -27,7 +27,7 @@ export function relay(
   const { endpoint } = attempt
   exchange.endpoint = endpoint.label
   try {
-    const headers = responseHeaders(head.headers, head.minor === 1 ? 'HTTP/1.1' : 'HTTP/1.0')
+    const headers = responseHeaders(head.headers, head.version)
     const { affinity } = route.policies
     // A stand-in answers for once: the client keeps the endpoint that it has.
     if (affinity !== null && exchange.fallbackFor === '')

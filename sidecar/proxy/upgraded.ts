@@ -1,7 +1,7 @@
 import type { BodySource } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { headerValue, type HeaderList, listMembers } from '../exchange/headers.ts'
-import type { ResponseHead } from '../http1/message.ts'
+import type { ResponseHead } from '../exchange/outgoing.ts'
 import type { Route } from '../snapshot/route.ts'
 import { WebSocketTunnel } from '../websocket/websocket-tunnel.ts'
 import type { Attempt } from './attempt.ts'

@@ -1,7 +1,7 @@
 import type { Address } from '../exchange/address.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
-import type { ListenerConnection, ListenerLimits } from '../http1/settings.ts'
+import type { ListenerConnection, ListenerLimits } from '../exchange/connection-settings.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { AccessLogPolicy } from '../telemetry/access-log.ts'
 import type { Upstream } from '../upstream/upstream.ts'

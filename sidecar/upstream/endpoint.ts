@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Address } from '../exchange/address.ts'
-import { Pool, type PoolCounters, type PoolSettings } from '../http1/pool.ts'
+import type { ConnectionPool, PoolCounters, PoolSettings } from '../exchange/outgoing.ts'
+import { Pool } from '../http1/pool.ts'
 import type { Destination, SecureDialer } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
@@ -16,7 +17,7 @@ export class Endpoint {
   readonly label: string
   /** Where connections to it go. */
   readonly target: Destination
-  readonly pool: Pool
+  readonly pool: ConnectionPool
   #token = ''
   /** Requests that were given to it and are not over. */
   inFlight = 0

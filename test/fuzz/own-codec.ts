@@ -112,7 +112,9 @@ export class OwnCodec {
   #begin(head: RequestHead | ResponseHead): void {
     const request = 'method' in head
     this.#current = {
-      start: request ? `${head.method} ${head.target} ${head.minor}` : `${head.status} ${head.minor}`,
+      start: request
+        ? `${head.method} ${head.target} ${head.minor}`
+        : `${head.status} ${head.version === 'HTTP/1.1' ? 1 : 0}`,
       headers: head.headers,
       body: '',
       trailers: [],

@@ -1,5 +1,5 @@
 import type { IdentitySpec } from '../../filters/authenticate/schema.ts'
-import type { ListenerConnection, ListenerLimits } from '../../http1/settings.ts'
+import type { ListenerConnection, ListenerLimits } from '../../exchange/connection-settings.ts'
 import type { ResolvedListener, ResolvedRoute, ResolvedUpstream } from '../resolved.ts'
 import { addressText, isLoopback } from './address-text.ts'
 import { checkLevel } from './check-level.ts'
