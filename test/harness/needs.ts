@@ -26,6 +26,8 @@ export const PROGRAMS = {
   unshare: { debian: 'util-linux', brew: null },
   'systemd-analyze': { debian: 'systemd', brew: null },
   ip: { debian: 'iproute2', brew: null },
+  // Debian's is the oldest that reads the manifests; .ci/run puts it beside another one that a machine may have.
+  'kubectl-1.20': { debian: 'kubernetes-client', brew: null },
   python3: { debian: 'python3', brew: 'python' },
 } as const satisfies Record<string, Source>
 

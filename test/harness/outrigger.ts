@@ -95,6 +95,11 @@ export class Outrigger {
     for (const [name, text] of Object.entries(options.files ?? {}))
       writeFileSync(path.join(folder, name), text)
     writeFileSync(path.join(folder, 'sidecar.yaml'), yaml)
+    return Outrigger.serve(folder, options)
+  }
+
+  /** As `start`, with a folder that holds the configuration already; `stop` removes it all the same. */
+  static async serve(folder: string, options: StartOptions = {}): Promise<Outrigger> {
     const outrigger = new Outrigger(folder, options)
     try {
       const line = await outrigger.logged(one => one.msg === 'ready', READY_MS)

@@ -22,6 +22,7 @@ export class SteadyLoad {
   readonly #agent: http.Agent
   readonly #port: number
   readonly #path: () => string
+  readonly #headers: () => Readonly<Record<string, string>>
   readonly #seen: (body: string) => void
   readonly #timer: NodeJS.Timeout
   readonly #started = performance.now()
@@ -40,11 +41,17 @@ export class SteadyLoad {
   constructor(
     port: number,
     rate: number,
-    options: { path?: () => string; seen?: (body: string) => void; sockets?: number } = {},
+    options: {
+      path?: () => string
+      headers?: () => Readonly<Record<string, string>>
+      seen?: (body: string) => void
+      sockets?: number
+    } = {},
   ) {
     this.#port = port
     this.#rate = rate
     this.#path = options.path ?? (() => '/')
+    this.#headers = options.headers ?? (() => ({}))
     this.#seen = options.seen ?? (() => {})
     this.#agent = new http.Agent({ keepAlive: true, maxSockets: options.sockets ?? 64 })
     this.#timer = setInterval(() => this.#tick(), 5)
@@ -95,7 +102,14 @@ export class SteadyLoad {
       if (--this.#open === 0) this.#idle?.()
     }
     const request = http.get(
-      { host: '127.0.0.1', port: this.#port, path: this.#path(), agent: this.#agent, timeout: 20_000 },
+      {
+        host: '127.0.0.1',
+        port: this.#port,
+        path: this.#path(),
+        headers: this.#headers(),
+        agent: this.#agent,
+        timeout: 20_000,
+      },
       response => {
         let body = ''
         response.setEncoding('latin1')
