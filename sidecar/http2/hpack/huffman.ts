@@ -1,0 +1,123 @@
+import { MARKS } from './field-bytes.ts'
+import { CODE_BITS, CODES, EOS } from './huffman-code.ts'
+
+// A state is an inner node of the code's tree: where in a code a byte of input begins. There is one node less than there
+// are symbols; behind them stands the state of a string that is lost, which leads only to itself.
+const LOST = EOS
+const NODES = EOS
+
+/**
+ * What each byte of input does in each state, at `state << 8 | byte`. No code is shorter than five bits, so that a byte
+ * ends two at most. From bit 0: the first symbol ended, the second, how many (2 bits), their marks (2), the next state (9).
+ */
+const STEPS = new Int32Array((NODES + 1) << 8)
+
+/** States in which a string may end: nothing is open, or at most seven bits that begin EOS (RFC 7541 section 5.2). */
+const MAY_END = new Uint8Array(NODES + 1)
+
+buildSteps()
+
+function buildSteps(): void {
+  // Two branches a node: another node, or less than 0 the complement of a symbol.
+  const branches = new Int16Array(NODES * 2)
+  let nodes = 1
+  for (let symbol = 0; symbol <= EOS; symbol++) {
+    const code = CODES[symbol] as number
+    let node = 0
+    for (let bit = (CODE_BITS[symbol] as number) - 1; bit > 0; bit--) {
+      const branch = node * 2 + ((code >>> bit) & 1)
+      if (branches[branch] === 0) branches[branch] = nodes++
+      node = branches[branch] as number
+    }
+    branches[node * 2 + (code & 1)] = ~symbol
+  }
+  for (let depth = 0, node = 0; depth < 8; depth++) {
+    MAY_END[node] = 1
+    node = branches[node * 2 + 1] as number
+  }
+  for (let state = 0; state < NODES; state++)
+    for (let byte = 0; byte < 256; byte++) STEPS[(state << 8) | byte] = stepOf(branches, state, byte)
+  STEPS.fill(LOST << 20, LOST << 8)
+}
+
+function stepOf(branches: Int16Array, state: number, byte: number): number {
+  let node = state
+  let symbols = 0
+  let count = 0
+  let marks = 0
+  for (let bit = 7; bit >= 0; bit--) {
+    node = branches[node * 2 + ((byte >>> bit) & 1)] as number
+    if (node >= 0) continue
+    const symbol = ~node
+    if (symbol === EOS) return LOST << 20
+    symbols |= symbol << (8 * count++)
+    marks |= MARKS[symbol] as number
+    node = 0
+  }
+  return symbols | (count << 16) | (marks << 18) | (node << 20)
+}
+
+/** Bytes that `decodeHuffman` needs to write to, for a string of so many bytes. */
+export function huffmanRoom(length: number): number {
+  return Math.floor((length * 8) / 5) + 2
+}
+
+/**
+ * Decodes a Huffman-coded string (RFC 7541 section 5.2) into `out` from 0.
+ * @param out has `huffmanRoom(to - from)` bytes
+ * @returns the decoded length times four, and in the lower two bits all marks of `field-bytes.ts`; -1 where the string
+ * holds EOS, or ends with more than seven bits of padding or with other bits than those of EOS
+ */
+export function decodeHuffman(bytes: Uint8Array, from: number, to: number, out: Uint8Array): number {
+  let state = 0
+  let length = 0
+  let marks = 0
+  for (let at = from; at < to; at++) {
+    const step = STEPS[(state << 8) | (bytes[at] as number)] as number
+    // Both are written, whether or not they are there: a branch would cost more.
+    out[length] = step
+    out[length + 1] = step >> 8
+    length += (step >> 16) & 3
+    marks |= step
+    state = step >> 20
+  }
+  return MAY_END[state] === 1 ? (length << 2) | ((marks >> 18) & 3) : -1
+}
+
+/** How many bytes a byte string takes when it is Huffman-coded. */
+export function huffmanLength(text: string): number {
+  let bits = 0
+  for (let i = 0; i < text.length; i++) bits += CODE_BITS[text.charCodeAt(i)] as number
+  return (bits + 7) >> 3
+}
+
+/**
+ * Writes a byte string Huffman-coded.
+ * @param out has room for `huffmanLength(text)` bytes
+ * @returns the place behind it
+ */
+export function encodeHuffman(text: string, out: Uint8Array, at: number): number {
+  let place = at
+  let pending = 0
+  let count = 0
+  for (let i = 0; i < text.length; i++) {
+    const symbol = text.charCodeAt(i)
+    let code = CODES[symbol] as number
+    let bits = CODE_BITS[symbol] as number
+    // Seven bits may be pending, and there is room for 32.
+    if (bits > 24) {
+      bits -= 8
+      pending = (pending << 8) | (code >>> bits)
+      out[place++] = pending >>> count
+      code &= (1 << bits) - 1
+    }
+    pending = (pending << bits) | code
+    count += bits
+    while (count >= 8) {
+      count -= 8
+      out[place++] = pending >>> count
+    }
+  }
+  if (count > 0) out[place++] = (pending << (8 - count)) | (0xff >> count)
+  return place
+}
