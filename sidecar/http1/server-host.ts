@@ -1,7 +1,7 @@
 import type { Exchange } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
-import type { LingeringCounters } from '../telemetry/lingering-metrics.ts'
+import type { LingeringCounters } from '../runtime/lingering.ts'
 import type { DateHeader } from './head-writer.ts'
 import type { ListenerConnection, ListenerLimits } from '../exchange/connection-settings.ts'
 

@@ -1,10 +1,7 @@
+import type { LingeringCounters } from '../runtime/lingering.ts'
 import type { Metrics } from './metrics.ts'
 
-/** What is counted of connections that are closing and read on for a while; plain fields. */
-export interface LingeringCounters {
-  active: number
-  cut: number
-}
+export type { LingeringCounters } from '../runtime/lingering.ts'
 
 /** Shows the counters in the catalogue. @returns them, at zero */
 export function lingeringMetrics(metrics: Metrics): LingeringCounters {

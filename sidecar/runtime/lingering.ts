@@ -1,5 +1,10 @@
-import type { Channel } from '../runtime/channel.ts'
-import type { LingeringCounters } from '../telemetry/lingering-metrics.ts'
+import type { Channel } from './channel.ts'
+
+/** What is counted of connections that are closing and read on for a while; plain fields. */
+export interface LingeringCounters {
+  active: number
+  cut: number
+}
 
 /** How long a closing connection reads on, so that a client in the middle of writing still gets its answer. */
 export const LINGER_MS = 2000
