@@ -54,6 +54,8 @@ export class WatchStream {
       () => this.fail(`no answer within ${this.#bounds.timeout} ms`),
       this.#bounds.timeout,
     )
+    // Nothing is sent for minutes: only this shows that the server is gone without a word.
+    request.on('socket', socket => socket.setKeepAlive(true, 15_000, 5000, 3))
     request.on('error', error => this.fail(causeOf(error)))
     request.on('upgrade', (_response, socket) => {
       socket.destroy()

@@ -14,7 +14,9 @@ import { Breaker } from './breaker.ts'
 import { CheckSlots } from './checks/check-slots.ts'
 import { DnsResolver, type Every } from './discovery/dns.ts'
 import type { LookupQueue } from './discovery/lookup-queue.ts'
+import { ResolvedSource } from './discovery/resolved-source.ts'
 import type { Resolver } from './discovery/resolver.ts'
+import type { Source } from './discovery/source.ts'
 import { StaticResolver } from './discovery/static.ts'
 import { addressLabel, Endpoint } from './endpoint.ts'
 import { HealthCheck } from './health-check.ts'
@@ -85,7 +87,12 @@ export class LiveState {
     )
   }
 
-  resolver(address: Address): Lease<Resolver> {
+  /** Where an upstream's endpoints come from; each source gives back what it holds. */
+  sources({ endpoints }: UpstreamSpec): Source[] {
+    return endpoints.map(one => new ResolvedSource(one, this.#resolver(one.address)))
+  }
+
+  #resolver(address: Address): Lease<Resolver> {
     const { registry, lookups, every } = this.#parts
     const host = address.kind === 'unix' ? address.path : address.host
     const fixed = address.kind === 'unix' || net.isIP(host) !== 0

@@ -3,7 +3,8 @@ import type { Breaker } from './breaker.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { HealthCheck } from './health-check.ts'
 import type { OutlierHost, OutlierRecord } from './outlier-record.ts'
-import type { EndpointSpec, UpstreamSpec } from './upstream-spec.ts'
+import type { FoundEndpoint } from './discovery/source.ts'
+import type { UpstreamSpec } from './upstream-spec.ts'
 
 /**
  * What keeps an endpoint from taking its share, the gravest first: `unhealthy` its check fails, `ejected` and `probing`
@@ -27,14 +28,14 @@ export class Member implements OutlierHost {
   readonly endpoint: Endpoint
   readonly check: HealthCheck | null
   readonly breaker: Breaker | null
-  readonly spec: EndpointSpec
+  readonly spec: FoundEndpoint
   readonly #leases: MemberLeases
   readonly #upstream: UpstreamSpec
   readonly #onChange: () => void
   #before: Condition
 
   /** @param onChange called when the check or the breaker changed */
-  constructor(spec: EndpointSpec, upstream: UpstreamSpec, leases: MemberLeases, onChange: () => void) {
+  constructor(spec: FoundEndpoint, upstream: UpstreamSpec, leases: MemberLeases, onChange: () => void) {
     this.spec = spec
     this.endpoint = leases.endpoint.value
     this.check = leases.check?.value ?? null

@@ -1,14 +1,8 @@
-import type { Lease } from '../runtime/registry.ts'
-import type { Resolver } from './discovery/resolver.ts'
+import type { FoundEndpoint, Source } from './discovery/source.ts'
 import { type Endpoint, addressLabel } from './endpoint.ts'
 import type { LiveState } from './live-state.ts'
 import { Member } from './member.ts'
-import type { EndpointSpec, UpstreamSpec } from './upstream-spec.ts'
-
-interface Source {
-  readonly spec: EndpointSpec
-  readonly lease: Lease<Resolver>
-}
+import type { UpstreamSpec } from './upstream-spec.ts'
 
 /** What hears of changes. */
 export interface RosterOwner {
@@ -18,13 +12,13 @@ export interface RosterOwner {
   onCondition(): void
 }
 
-/** The endpoints of an upstream, from the newest answers about the names that were written. */
+/** The endpoints of an upstream, from what its sources found last. */
 export class Roster {
   readonly #spec: UpstreamSpec
   readonly #live: LiveState
   readonly #owner: RosterOwner
   readonly #sources: readonly Source[]
-  readonly #onAddresses = () => this.#resolve()
+  readonly #onFound = () => this.#changed()
   readonly #onCondition = () => this.#owner.onCondition()
   #members: readonly Member[] = []
   #byEndpoint = new Map<Endpoint, Member>()
@@ -36,12 +30,9 @@ export class Roster {
     this.#spec = spec
     this.#live = live
     this.#owner = owner
-    this.#sources = spec.endpoints.map(endpoint => ({
-      spec: endpoint,
-      lease: live.resolver(endpoint.address),
-    }))
+    this.#sources = live.sources(spec)
     this.#update()
-    for (const source of this.#sources) source.lease.value.watch(this.#onAddresses)
+    for (const source of this.#sources) source.watch(this.#onFound)
   }
 
   get members(): readonly Member[] {
@@ -52,34 +43,26 @@ export class Roster {
     return this.#byEndpoint.get(endpoint)
   }
 
-  /** What was written, and what the last look-up said where it failed. */
+  /** What was written, and what the last answer about it said where it failed. */
   get names(): readonly { readonly written: string; readonly error: string }[] {
-    return this.#sources.map(source => ({
-      written: addressLabel(source.spec.address),
-      error: source.lease.value.error,
-    }))
+    return this.#sources.map(({ written, error }) => ({ written, error }))
   }
 
-  /** Whether an answer about its names is still outstanding, so that having no endpoint is no failure yet. */
+  /** Whether an answer is still outstanding, so that having no endpoint is no failure yet. */
   get resolving(): boolean {
-    return this.#sources.some(
-      source => source.lease.value.addresses === null && source.lease.value.error === '',
-    )
+    return this.#sources.some(({ endpoints, error }) => endpoints === null && error === '')
   }
 
   /** Gives back every lease. What is under way keeps its endpoint. */
   release(): void {
-    for (const source of this.#sources) {
-      source.lease.value.unwatch(this.#onAddresses)
-      source.lease.release()
-    }
+    for (const source of this.#sources) source.release()
     for (const member of this.#members) member.release()
     this.#members = []
     this.#byEndpoint.clear()
   }
 
   /** Those that stay keep what they are; those that went close their connections. */
-  #resolve(): void {
+  #changed(): void {
     const gone = this.#update()
     this.#owner.onMembers()
     for (const member of gone) member.release()
@@ -89,15 +72,15 @@ export class Roster {
   #update(): Iterable<Member> {
     const before = new Map(this.#members.map(member => [member.label, member]))
     const after = new Map<string, Member>()
-    for (const { spec, lease } of this.#sources) {
-      for (const address of lease.value.addresses ?? []) {
-        const resolved = resolve(spec, address)
-        const label = addressLabel(resolved)
+    for (const { endpoints } of this.#sources) {
+      for (const found of endpoints ?? []) {
+        const label = addressLabel(found.address)
         if (after.has(label)) continue
         const kept = before.get(label)
-        // The same address under another name may have another weight.
-        if (kept?.spec === spec) before.delete(label)
-        after.set(label, kept?.spec === spec ? kept : this.#join(spec, resolved))
+        // The same address may have another weight or zone now, or come from elsewhere.
+        const stays = kept !== undefined && isAlike(kept.spec, found)
+        if (stays) before.delete(label)
+        after.set(label, stays ? kept : this.#join(found))
       }
     }
     const first = this.#members.length === 0
@@ -107,19 +90,19 @@ export class Roster {
     return before.values()
   }
 
-  #join(spec: EndpointSpec, address: EndpointSpec['address']): Member {
+  #join(found: FoundEndpoint): Member {
     const { name, healthCheck, circuitBreaker } = this.#spec
-    const written = spec.address.kind === 'tcp' ? spec.address.host : 'localhost'
-    const endpoint = this.#live.endpoint(this.#spec, address, written)
+    const endpoint = this.#live.endpoint(this.#spec, found.address, found.name)
     const leases = {
       endpoint,
-      check: healthCheck === null ? null : this.#live.check(this.#spec, healthCheck, endpoint.value, written),
+      check:
+        healthCheck === null ? null : this.#live.check(this.#spec, healthCheck, endpoint.value, found.name),
       breaker:
         circuitBreaker?.scope === 'endpoint'
           ? this.#live.breaker(name, endpoint.value.label, circuitBreaker)
           : null,
     }
-    return new Member(spec, this.#spec, leases, this.#onCondition)
+    return new Member(found, this.#spec, leases, this.#onCondition)
   }
 
   /**
@@ -140,6 +123,12 @@ export class Roster {
   }
 }
 
-function resolve(spec: EndpointSpec, address: string): EndpointSpec['address'] {
-  return spec.address.kind === 'unix' ? spec.address : { kind: 'tcp', host: address, port: spec.address.port }
+/** Whether it is the same to an upstream, its address aside. */
+function isAlike(one: FoundEndpoint, other: FoundEndpoint): boolean {
+  return (
+    one.weight === other.weight &&
+    one.zone === other.zone &&
+    one.priority === other.priority &&
+    one.name === other.name
+  )
 }
