@@ -78,11 +78,14 @@ async function redis(): Promise<Opened> {
       String(quota),
       String(cost),
       rate.kind === 'bucket' ? String(rate.burst) : '0',
+      '0',
     ])
-    return (await client.eval(STEPPED, {
+    const answer = (await client.eval(STEPPED, {
       keys: limits.map(limit => limit.key),
       arguments: [what, ...args],
     })) as number[]
+    // Nothing is taken ahead: the last of each four is 0.
+    return answer.filter((_, index) => index === 0 || index % 4 !== 0)
   }
   return {
     take: (at, limits) => run('take', at, limits),

@@ -1,5 +1,6 @@
 import { isComputed } from '../../exchange/template.ts'
 import type { KeySource } from '../../exchange/request-key.ts'
+import type { LimitSpec } from '../../filters/rate-limit/schema.ts'
 import type { RoutePolicies } from '../../snapshot/policies.ts'
 import type { ResolvedConfig, ResolvedRoute } from '../resolved.ts'
 
@@ -35,8 +36,8 @@ function inTemplates({ headers, rewrite }: RoutePolicies): boolean {
   )
 }
 
-function inLimits(limits: readonly { readonly by: readonly KeySource[] }[]): boolean {
-  return limits.some(({ by }) => inKey(by))
+function inLimits(limits: readonly LimitSpec[]): boolean {
+  return limits.some(({ by, costBy }) => costBy !== undefined || inKey(by))
 }
 
 function inKey(sources: readonly KeySource[]): boolean {

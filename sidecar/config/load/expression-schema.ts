@@ -8,6 +8,7 @@ import { didYouMean } from './suggestion.ts'
 /** What an expression is for, and the types that serve it. */
 const USES = {
   condition: { types: ['bool', 'dyn'], expected: 'a condition (true or false)' },
+  number: { types: ['int', 'uint', 'double', 'dyn'], expected: 'a number' },
   value: { types: ['string', 'int', 'uint', 'double', 'bool', 'dyn'], expected: 'one value' },
 } as const
 
@@ -75,6 +76,14 @@ export const valueExpression = text(
   { samples: ['claims.tenant'] },
   'request.path',
   (value, shown) => readExpression(value, shown, 'value', 'request'),
+)
+
+/** An expression with a number. */
+export const numberExpression = text(
+  'an expression',
+  { samples: ['int(request.query.limit)'] },
+  'request.size',
+  (value, shown) => readExpression(value, shown, 'number', 'request'),
 )
 
 /** A condition of callers, whatever they ask for. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { LimitHeaders } from '../../filters/rate-limit/schema.ts'
+import { numberExpression } from './expression-schema.ts'
 import { keySources } from './key-schema.ts'
 import { duration, parseDuration } from './quantities.ts'
 import {
@@ -54,6 +55,16 @@ const per = scalar<WrittenPer>(
 
 const MOST = 1_000_000_000
 
+const MOST_COST = 1_000_000
+
+const cost = z.union([
+  integer(1, MOST_COST),
+  section('what a request counts for', {
+    cel: required(numberExpression, 'the expression that says it; rounded up, at least 1'),
+    max: required(integer(1, MOST_COST), 'the most, and what counts where the expression has no number'),
+  }),
+])
+
 const limit = section('a limit', {
   requests: option(integer(1, MOST), 'how many requests'),
   per: option(
@@ -66,10 +77,14 @@ const limit = section('a limit', {
     integer(1, MOST),
     'a bucket that holds so many and gets `requests` back in each `per`, instead of a window',
   ),
-  cost: option(integer(1, 1_000_000), 'what one request counts for', 1),
+  cost: option(cost, 'what one request counts for', 1),
   store: option(
     referenceName,
     'where it is counted: a name in `stores`, or `memory` for this process. Default: the store `default`, if there is one',
+  ),
+  lease: option(
+    integer(2, 1_000_000),
+    'how much of it each process takes from the store at a time, so that not every request asks; default: what the request needs',
   ),
   plans: option(
     byName(nameText, integerOrOff(1, MOST)),

@@ -165,7 +165,8 @@ function resolveLimit(
     if (!resolution.partial)
       resolution.fault(key === null ? path : [...path, key], message, suggestion, 'key')
   }
-  const { requests, per, concurrent, burst, cost = 1, plans = {}, by } = written
+  const { requests, per, concurrent, burst, lease, plans = {}, by } = written
+  const { max: cost, ...costBy } = costOf(written.cost)
   for (const plan of Object.keys(plans)) {
     if (names.plans.includes(plan)) continue
     if (resolution.secrets && !resolution.partial)
@@ -180,9 +181,9 @@ function resolveLimit(
   const quota = concurrent ?? requests
   const name =
     written.name ?? limitName({ ...written, per: per?.text, by: (by ?? CONSUMER).map(nameable) }) ?? ''
-  const common = { name, scope, by: by ?? CONSUMER, plans, cost }
+  const common = { name, scope, by: by ?? CONSUMER, plans, cost, ...costBy }
   if (concurrent !== undefined) {
-    for (const key of ['requests', 'per', 'burst', 'store'] as const)
+    for (const key of ['requests', 'per', 'burst', 'store', 'lease'] as const)
       if (written[key] !== undefined) fault(key, `\`${key}\` cannot stand beside \`concurrent\``)
     checkName(name, path, resolution)
     checkCost(cost, [concurrent, ...Object.values(plans)], fault)
@@ -202,7 +203,20 @@ function resolveLimit(
   }
   checkName(name, path, resolution)
   checkCost(cost, burst === undefined ? [quota, ...Object.values(plans)] : [burst], fault)
-  return { ...common, rate: rateOf(per, burst), quota, per: per.text, store: storeOf(written, names, fault) }
+  const store = storeOf(written, names, fault)
+  const limit = { ...common, rate: rateOf(per, burst), quota, per: per.text, store }
+  if (lease === undefined) return limit
+  if (store === null)
+    fault('lease', '`lease` is taken from a store, and this limit is counted in the process')
+  if (lease <= cost)
+    fault('lease', `a lease of ${lease} pays for no more than one request, which costs up to ${cost}`)
+  return { ...limit, lease }
+}
+
+/** As the counts need it: the most, and the expression where there is one. */
+function costOf(written: WrittenLimit['cost']): { readonly max: number; readonly costBy?: string } {
+  if (written === undefined) return { max: 1 }
+  return typeof written === 'number' ? { max: written } : { max: written.max, costBy: written.cel }
 }
 
 function rateOf({ text, window }: WrittenPer, burst: number | undefined): Rate {

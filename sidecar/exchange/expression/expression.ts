@@ -10,6 +10,8 @@ export interface Expression {
   holds(exchange: Exchange): boolean
   /** Its value as text: of a text, a number or a boolean; null where it is something else or cannot be evaluated. */
   text(exchange: Exchange): string | null
+  /** Its value as a number, which may be infinite; null where it is something else or cannot be evaluated. */
+  number(exchange: Exchange): number | null
 }
 
 let languages: Readonly<Record<Scope, Environment>> | null = null
@@ -107,5 +109,12 @@ class CelExpression implements Expression {
       default:
         return null
     }
+  }
+
+  number(exchange: Exchange): number | null {
+    const value = evaluate(this.#program, new Variables(exchange))
+    if (typeof value !== 'number' && typeof value !== 'bigint') return null
+    const number = Number(value)
+    return Number.isNaN(number) ? null : number
   }
 }

@@ -1,9 +1,13 @@
+import type { Exchange } from '../../exchange/exchange.ts'
+import { compileExpression } from '../../exchange/expression/expression.ts'
 import { compileCountingKey } from '../../exchange/request-key.ts'
 import type { FilterLive, FilterParts } from '../filter.ts'
 import { type Counter, openCounter } from './counters.ts'
+import { Leases } from './lease.ts'
 import { policyItem } from './limit-fields.ts'
 import type { Limit } from './limit-set.ts'
 import { RecentKeys } from './recent-keys.ts'
+import { RedisConnection } from './redis/connection.ts'
 import { RedisStore } from './redis/store.ts'
 import type { LimitsConfig, LimitSpec, RateLimitPolicy } from './schema.ts'
 
@@ -11,6 +15,7 @@ import type { LimitsConfig, LimitSpec, RateLimitPolicy } from './schema.ts'
 interface Shared {
   readonly parts: FilterParts
   readonly counters: RecentKeys<Counter>
+  readonly leases: RecentKeys<Leases>
 }
 
 /**
@@ -28,7 +33,7 @@ export class Binding {
     this.#live = live
     this.#shared = live.use(
       ['limits'],
-      (parts): Shared => ({ parts, counters: new RecentKeys(Infinity) }),
+      (parts): Shared => ({ parts, counters: new RecentKeys(Infinity), leases: new RecentKeys(Infinity) }),
       () => {},
     )
     this.parts = this.#shared.parts
@@ -45,7 +50,14 @@ export class Binding {
     let bound = this.#bound.get(id)
     if (bound === undefined) {
       const store = spec.store === null ? null : (this.#stores.get(spec.store) ?? null)
-      bound = { spec, key: compileCountingKey(spec.by), counter: this.#counter(spec), store }
+      bound = {
+        spec,
+        key: compileCountingKey(spec.by),
+        cost: compileCost(spec),
+        counter: this.#counter(spec),
+        store,
+        leases: store === null ? null : this.#leases(spec),
+      }
       this.#bound.set(id, bound)
     }
     const item = spec.rate.kind === 'calendar' ? null : policyItem(spec, quota, 0)
@@ -57,7 +69,16 @@ export class Binding {
     const { parts, counters } = this.#shared
     const key = ['limit', scope, name, JSON.stringify(by), JSON.stringify(rate)]
     const open = (): Counter => openCounter(rate, parts.clock)
-    if (/^(plan|consumer)\./.test(scope)) return counters.get(JSON.stringify(key), 0, open)
+    if (ofCaller(scope)) return counters.get(JSON.stringify(key), 0, open)
+    return this.#live.use(key, open, () => {})
+  }
+
+  #leases({ scope, name, by, rate, store, lease }: LimitSpec): Leases | null {
+    if (lease === undefined) return null
+    const { parts, leases } = this.#shared
+    const key = ['limit leases', scope, name, JSON.stringify(by), JSON.stringify(rate), store, lease]
+    const open = (): Leases => new Leases(lease, rate, () => parts.clock.now())
+    if (ofCaller(scope)) return leases.get(JSON.stringify(key), 0, open)
     return this.#live.use(key, open, () => {})
   }
 
@@ -66,9 +87,24 @@ export class Binding {
     if (spec === undefined) return
     const store = this.#live.use(
       ['limit store', spec.name, spec.digest],
-      parts => new RedisStore(spec, parts),
+      parts => new RedisStore(spec, new RedisConnection(spec, parts)),
       opened => opened.close(),
     )
     this.#stores.set(name, store)
+  }
+}
+
+/** What a plan or a consumer says holds on any route. */
+function ofCaller(scope: string): boolean {
+  return /^(plan|consumer)\./.test(scope)
+}
+
+/** What a request counts for: from 1 to the limit's `cost`, which is also what counts where the expression has no number. */
+function compileCost({ cost: most, costBy }: LimitSpec): (exchange: Exchange) => number {
+  if (costBy === undefined) return () => most
+  const expression = compileExpression(costBy)
+  return exchange => {
+    const value = expression.number(exchange)
+    return value === null ? most : Math.min(Math.max(1, Math.ceil(value)), most)
   }
 }

@@ -51,17 +51,25 @@ class RateLimitFilter implements Filter {
     const set = this.#setFor(exchange.caller)
     // A request that is only explained has used nothing up, and no store is asked about it.
     if (set.limits.length === 0 || this.#binding.parts.offline) return undefined
-    const standings = set.limits.map(limit => new Standing(limit, limit.key(exchange)))
+    const standings = set.limits.map(limit => new Standing(limit, exchange))
     const asked: Standing[] = []
     let fits = true
     for (const standing of standings) {
       const { store } = standing.limit
-      if (store !== null && store.ready) asked.push(standing)
+      const paid = standing.pay()
+      if (paid !== undefined) fits &&= paid
+      else if (store !== null && store.ready) asked.push(standing)
       else if (store === null || store.spec.onError === 'local') {
         if (!standing.look()) fits = false
-      } else if (store.spec.onError === 'deny') return this.#unavailable(standing)
+      } else if (store.spec.onError === 'deny') {
+        this.#giveBack(standings)
+        return this.#unavailable(standing)
+      }
     }
-    if (!fits) return this.#refuse(exchange, standings)
+    if (!fits) {
+      if (set.leased) this.#giveBack(standings)
+      return this.#refuse(exchange, standings)
+    }
     for (const standing of standings) standing.take()
     if (set.concurrent || this.#policy.headers !== 'off') exchange.set(STANDINGS, standings)
     return asked.length === 0 ? undefined : this.#ask(exchange, standings, asked)
@@ -187,6 +195,7 @@ class RateLimitFilter implements Filter {
     return {
       limits,
       concurrent: limits.some(limit => limit.spec.rate.kind === 'concurrent'),
+      leased: limits.some(limit => limit.leases !== null),
     }
   }
 }

@@ -1,12 +1,13 @@
 import type { Caller } from '../../exchange/caller.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { KeyState } from './key-state.ts'
+import type { Draft, Lease, Leases, StoreAnswer } from './lease.ts'
 import type { Counter } from './counters.ts'
 import type { CallerLimits, LimitsConfig, LimitSpec, RateLimitPolicy, StoreSpec } from './schema.ts'
 
 /** Where several processes count together. */
 export interface LimitStore {
-  readonly spec: StoreSpec
+  readonly spec: Pick<StoreSpec, 'onError'>
   /** Whether it answered lately; where it did not, nobody waits for it. */
   readonly ready: boolean
   /**
@@ -27,9 +28,13 @@ export interface Limit {
   /** The number that holds for these callers. */
   readonly quota: number
   readonly key: (exchange: Exchange) => string
+  /** What a request counts for. */
+  readonly cost: (exchange: Exchange) => number
   /** The counts in this process: all there are, or what holds while the store does not answer. */
   readonly counter: Counter
   readonly store: LimitStore | null
+  /** What this process has taken ahead from the store; null: nothing is. */
+  readonly leases: Leases | null
   /** Its item of `RateLimit-Policy`; null where that changes with the calendar. */
   readonly item: string | null
 }
@@ -39,10 +44,12 @@ export interface LimitSet {
   readonly limits: readonly Limit[]
   /** Whether one of them has to be given back when the request is over. */
   readonly concurrent: boolean
+  /** Whether a store is asked ahead for one of them. */
+  readonly leased: boolean
 }
 
 /** The set of nobody's limits. */
-export const NO_LIMITS: LimitSet = { limits: [], concurrent: false }
+export const NO_LIMITS: LimitSet = { limits: [], concurrent: false, leased: false }
 
 /**
  * The limits that hold for a caller: of `defaults` and the listener, of the plan, of the consumer, of the route, in this
@@ -74,6 +81,13 @@ export function quotaFor(limit: LimitSpec, plan: string | null): number | null {
 export class Standing {
   readonly limit: Limit
   readonly key: string
+  readonly cost: number
+  /** What this process has taken ahead; null: nothing is. */
+  readonly lease: Lease | null
+  /** What the store is asked for, where something is taken ahead. */
+  draft: Draft | null = null
+  /** Which lease it is put back to; null: to where it was counted. */
+  turn: number | null = null
   /** Where it was counted in this process; null where it was not. */
   state: KeyState | null = null
   /** Whether this request is counted in it. */
@@ -86,9 +100,54 @@ export class Standing {
   /** Milliseconds until the request would fit; 0 where it did. */
   wait = 0
 
-  constructor(limit: Limit, key: string) {
+  constructor(limit: Limit, exchange: Exchange) {
     this.limit = limit
-    this.key = key
+    this.key = limit.key(exchange)
+    this.cost = limit.cost(exchange)
+    this.lease = limit.leases === null ? null : limit.leases.of(this.key)
+  }
+
+  /**
+   * Pays from what was taken ahead.
+   * @returns whether that was enough; undefined: the store has to be asked
+   */
+  pay(): boolean | undefined {
+    const { limit, lease, cost } = this
+    if (lease === null || limit.leases === null) return undefined
+    const now = limit.leases.now()
+    if (lease.spend(cost, now)) {
+      this.taken = true
+      this.turn = lease.turn
+    } else {
+      this.wait = lease.refused(cost, now)
+      if (this.wait === 0) return undefined
+    }
+    this.known = true
+    this.remaining = lease.remaining(now)
+    this.reset = lease.reset(now)
+    return this.taken
+  }
+
+  /** Begins to ask the store. */
+  ask(): void {
+    const { lease, limit, cost } = this
+    if (lease !== null && limit.leases !== null) this.draft = lease.begin(cost, limit.leases.now())
+  }
+
+  /**
+   * Hears what the store said of it.
+   * @param answer null where there was none in time
+   * @param fits whether the request is counted
+   */
+  answered(answer: StoreAnswer | null, fits: boolean): void {
+    const { draft, lease } = this
+    if (draft !== null && lease?.end(draft, answer, fits) === true) this.turn = lease.turn
+    if (answer === null) return
+    this.known = true
+    this.taken = fits
+    this.remaining = answer.left + answer.ahead
+    this.reset = answer.reset
+    this.wait = answer.wait
   }
 
   /** Looks whether the request fits into the count of this process. */
@@ -97,8 +156,8 @@ export class Standing {
     const now = limit.counter.now()
     this.state = limit.counter.state(this.key, now)
     this.#read(this.state, now)
-    if (this.state.fits(now, limit.quota, limit.spec.cost)) return true
-    this.wait = this.state.wait(now, limit.quota, limit.spec.cost)
+    if (this.state.fits(now, limit.quota, this.cost)) return true
+    this.wait = this.state.wait(now, limit.quota, this.cost)
     return false
   }
 
@@ -107,7 +166,7 @@ export class Standing {
     const { limit, state } = this
     if (state === null) return
     const now = limit.counter.now()
-    state.take(now, limit.quota, limit.spec.cost)
+    state.take(now, limit.quota, this.cost)
     this.taken = true
     this.#read(state, now)
   }
@@ -115,7 +174,8 @@ export class Standing {
   giveBack(): void {
     if (!this.taken) return
     this.taken = false
-    this.state?.giveBack(this.limit.quota, this.limit.spec.cost)
+    if (this.turn !== null) this.lease?.putBack(this.cost, this.turn)
+    this.state?.giveBack(this.limit.quota, this.cost)
   }
 
   #read(state: KeyState, now: number): void {

@@ -27,8 +27,12 @@ export interface LimitSpec {
   readonly per: string
   /** The number for callers of a plan; null: no limit for them. */
   readonly plans: Readonly<Record<string, number | null>>
-  /** What one request counts for. */
+  /** What one request counts for; where an expression says that, the most. */
   readonly cost: number
+  /** What a request counts for, as an expression. */
+  readonly costBy?: string
+  /** How much of it a process takes from the store at a time; absent: what each request needs. */
+  readonly lease?: number
   /** A name in `stores`; null: counted in this process. */
   readonly store: string | null
 }

@@ -6,10 +6,11 @@ import { GRAINS } from '../sliding-window.ts'
  * and `calendar-window.ts` do, at the server's own time, in one step that nothing comes between. Every key is written
  * with the time at which it means nothing any more.
  *
- * KEYS: one a limit. ARGV[1]: `take`, or `give` to take back what was counted last. Then five a limit: kind (`sliding`,
- * `bucket`, `calendar`), window in microseconds or the unit, quota, cost, burst.
- * Answers whether all fit, then for each limit: what is left, and in milliseconds until something is left again and until
- * the request would fit.
+ * KEYS: one a limit. ARGV[1]: `take`, or `give` to take back what was counted last. Then six a limit: kind (`sliding`,
+ * `bucket`, `calendar`), window in microseconds or the unit, quota, cost, burst, and how much more than the cost may be
+ * taken ahead (0: nothing). Of what is left no more than a quarter is taken ahead.
+ * Answers whether all fit, then for each limit: what is left, in milliseconds until something is left again and until
+ * the request would fit, and how much was taken ahead.
  */
 export const SCRIPT = `
 local time = redis.call('TIME')
@@ -163,9 +164,10 @@ kinds.calendar = {
 
 local fits = true
 for i = 1, #KEYS do
-  local at = 2 + (i - 1) * 5
+  local at = 2 + (i - 1) * 6
   local l = { key = KEYS[i], kind = kinds[ARGV[at]], unit = ARGV[at + 1], window = tonumber(ARGV[at + 1]),
-    quota = tonumber(ARGV[at + 2]), cost = tonumber(ARGV[at + 3]), burst = tonumber(ARGV[at + 4]) }
+    quota = tonumber(ARGV[at + 2]), cost = tonumber(ARGV[at + 3]), burst = tonumber(ARGV[at + 4]),
+    ahead = tonumber(ARGV[at + 5]) }
   l.kind.load(l)
   limits[i] = l
   l.fits = l.kind.fits(l)
@@ -181,13 +183,17 @@ end
 local answer = { fits and 1 or 0 }
 for i = 1, #limits do
   local l = limits[i]
+  local ahead = 0
   if fits then
+    ahead = math.max(0, math.min(l.ahead, math.floor(l.kind.remaining(l) / 4) - l.cost))
+    l.cost = l.cost + ahead
     l.kind.take(l)
     l.kind.save(l)
   end
   answer[#answer + 1] = math.max(0, l.kind.remaining(l))
   answer[#answer + 1] = math.ceil(l.kind.reset(l) / 1000)
   if l.fits then answer[#answer + 1] = 0 else answer[#answer + 1] = math.max(1, math.ceil(l.kind.wait(l) / 1000)) end
+  answer[#answer + 1] = ahead
 end
 return answer
 `

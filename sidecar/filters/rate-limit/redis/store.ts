@@ -1,7 +1,6 @@
-import type { FilterParts } from '../../filter.ts'
 import type { LimitStore, Standing } from '../limit-set.ts'
 import type { Rate, StoreSpec } from '../schema.ts'
-import { RedisConnection } from './connection.ts'
+import type { RedisConnection } from './connection.ts'
 
 /** Limits that one call of the script counts together. */
 interface Call {
@@ -12,12 +11,15 @@ interface Call {
 
 /** A Redis in which several processes count together. */
 export class RedisStore implements LimitStore {
-  readonly spec: StoreSpec
-  readonly #connection: RedisConnection
+  readonly spec: Pick<StoreSpec, 'cluster' | 'prefix' | 'onError'>
+  readonly #connection: Pick<RedisConnection, 'ready' | 'run' | 'close'>
 
-  constructor(spec: StoreSpec, parts: FilterParts) {
+  constructor(
+    spec: Pick<StoreSpec, 'cluster' | 'prefix' | 'onError'>,
+    connection: Pick<RedisConnection, 'ready' | 'run' | 'close'>,
+  ) {
     this.spec = spec
-    this.#connection = new RedisConnection(spec, parts)
+    this.#connection = connection
   }
 
   /** Whether it answered lately; where it did not, nobody waits for it. */
@@ -34,6 +36,7 @@ export class RedisStore implements LimitStore {
   async take(
     standings: readonly Standing[],
   ): Promise<{ readonly refused: boolean; readonly unknown: readonly Standing[] }> {
+    for (const standing of standings) standing.ask()
     const calls = this.#calls(standings)
     const answers = await Promise.all(
       calls.map(call => this.#connection.run(call.keys, ['take', ...call.args])),
@@ -42,8 +45,10 @@ export class RedisStore implements LimitStore {
     const unknown: Standing[] = []
     for (const [index, { standings: asked }] of calls.entries()) {
       const answer = answers[index] ?? null
-      if (answer === null) unknown.push(...asked)
-      else if (!read(answer, asked)) refused = true
+      if (answer === null) {
+        for (const standing of asked) standing.answered(null, false)
+        unknown.push(...asked)
+      } else if (!read(answer, asked)) refused = true
     }
     if (refused) this.giveBack(standings)
     return { refused, unknown }
@@ -51,8 +56,16 @@ export class RedisStore implements LimitStore {
 
   /** Takes back what is counted of these. Nobody waits for it. */
   giveBack(standings: readonly Standing[]): void {
-    const counted = standings.filter(standing => standing.taken && standing.state === null)
-    for (const standing of counted) standing.taken = false
+    const counted: Standing[] = []
+    for (const standing of standings) {
+      if (!standing.taken || standing.state !== null) continue
+      // What was taken ahead stays here.
+      if (standing.turn !== null) standing.giveBack()
+      else {
+        standing.taken = false
+        counted.push(standing)
+      }
+    }
     for (const { keys, args } of this.#calls(counted)) void this.#connection.run(keys, ['give', ...args])
   }
 
@@ -70,7 +83,9 @@ export class RedisStore implements LimitStore {
       const { spec, quota } = standing.limit
       call.standings.push(standing)
       call.keys.push(`${this.spec.prefix}{${tag}}${spec.scope}:${spec.name}:${signature(spec.rate)}`)
-      call.args.push(...rateArguments(spec.rate), String(quota), String(spec.cost), burstOf(spec.rate))
+      const { cost, ahead } = standing.draft ?? { cost: standing.cost, ahead: 0 }
+      call.args.push(...rateArguments(spec.rate), String(quota), String(cost), burstOf(spec.rate))
+      call.args.push(String(ahead))
     }
     return [...calls.values()]
   }
@@ -111,12 +126,9 @@ function burstOf(rate: Rate): string {
 function read(answer: readonly number[], standings: readonly Standing[]): boolean {
   const fits = answer[0] === 1
   for (const [index, standing] of standings.entries()) {
-    const at = 1 + index * 3
-    standing.known = true
-    standing.taken = fits
-    standing.remaining = answer[at] ?? 0
-    standing.reset = answer[at + 1] ?? 0
-    standing.wait = answer[at + 2] ?? 0
+    const at = 1 + index * 4
+    const [left = 0, reset = 0, wait = 0, ahead = 0] = answer.slice(at, at + 4)
+    standing.answered({ left, reset, wait, ahead }, fits)
   }
   return fits
 }
