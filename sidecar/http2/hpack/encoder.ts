@@ -1,6 +1,6 @@
 import { type HeaderList, WIRE_VALUE } from '../../exchange/headers.ts'
 import { DEFAULT_TABLE_BYTES, DynamicTable, ENTRY_OVERHEAD } from './dynamic-table.ts'
-import { MARKS, nameFault } from './field-bytes.ts'
+import { MARKS, nameFault, NOT_OF_VALUE } from './field-bytes.ts'
 import { encodeHuffman, huffmanLength } from './huffman.ts'
 import { NameEntries } from './name-entries.ts'
 import { STATIC_ENTRIES, STATIC_VALUES } from './static-table.ts'
@@ -10,6 +10,12 @@ const INTEGER_OCTETS = 6
 // What a field takes beyond its name and value: the index or two lengths.
 const FIELD_OVERHEAD = 2 * INTEGER_OCTETS + 1
 const TWO_SIZE_UPDATES = 2 * INTEGER_OCTETS
+
+// The pattern of a literal that goes into the table; the others have a prefix of four bits.
+const INDEXED = 0x40
+
+// Shorter strings are faster written byte by byte than by a call out of the engine.
+const LONGEST_LOOP = 24
 
 /** Names beyond these, and long ones, are sent without being remembered. */
 const NAMES_KEPT = 256
@@ -45,14 +51,20 @@ export class HpackEncoder {
     this.#least = Math.min(this.#least, this.#next)
   }
 
+  /** How many names are remembered. */
+  get namesKept(): number {
+    return this.#names.size
+  }
+
   /** Begins a block in `out` at this place. */
   begin(out: Buffer, at: number): void {
     this.out = out
     this.#at = at
-    if (this.#open) this.#least = 0
+    const lost = this.#open
+    if (lost) this.#least = 0
     this.#open = true
     const table = this.#table
-    if (this.#least < table.capacity || this.#next !== table.capacity) {
+    if (lost || this.#least < table.capacity || this.#next !== table.capacity) {
       this.#room(TWO_SIZE_UPDATES)
       if (this.#least < this.#next) this.#integer(0x20, 0x1f, this.#least)
       this.#integer(0x20, 0x1f, this.#next)
@@ -80,24 +92,25 @@ export class HpackEncoder {
       return
     }
     if (entries.indexing === 'never') {
-      this.#literal(0x10, 0x0f, entries, name, value)
+      this.#literal(0x10, entries, name, value)
       return
     }
-    if (entries.indexing === 'plain') {
-      this.#literal(0x00, 0x0f, entries, name, value)
+    if (entries.indexing === 'adaptive') {
+      const entry = entries.find(table, value, oldest)
+      if (entry >= 0) {
+        this.#room(FIELD_OVERHEAD)
+        this.#integer(0x80, 0x7f, STATIC_ENTRIES + table.inserted - entry)
+        return
+      }
+    }
+    if (
+      !entries.indexes(value, oldest) ||
+      (name.length + value.length + ENTRY_OVERHEAD) * 2 > table.capacity
+    ) {
+      this.#literal(0x00, entries, name, value)
       return
     }
-    const entry = entries.find(table, value, oldest)
-    if (entry >= 0) {
-      this.#room(FIELD_OVERHEAD)
-      this.#integer(0x80, 0x7f, STATIC_ENTRIES + table.inserted - entry)
-      return
-    }
-    if (!entries.indexes(value) || (name.length + value.length + ENTRY_OVERHEAD) * 2 > table.capacity) {
-      this.#literal(0x00, 0x0f, entries, name, value)
-      return
-    }
-    this.#literal(0x40, 0x3f, entries, name, value)
+    this.#literal(INDEXED, entries, name, value)
     entries.remember(table.inserted)
     table.add(name, value, 0)
   }
@@ -105,7 +118,7 @@ export class HpackEncoder {
   /** Writes a field that a peer wants never indexed, on this connection or on any after it (RFC 7541 section 6.2.3). */
   sensitive(name: string, value: string): void {
     if (hasBlankEnds(value)) return this.sensitive(name, value.replace(BLANK_ENDS, ''))
-    this.#literal(0x10, 0x0f, this.#names.get(name) ?? this.#entriesOf(name), name, value)
+    this.#literal(0x10, this.#names.get(name) ?? this.#entriesOf(name), name, value)
   }
 
   /** Writes the fields of a list, name and value in turn. */
@@ -142,31 +155,58 @@ export class HpackEncoder {
     for (const [name, entries] of this.#names) if (entries.newest < oldest) this.#names.delete(name)
   }
 
-  #literal(pattern: number, prefix: number, entries: NameEntries, name: string, value: string): void {
-    if (!WIRE_VALUE.test(value))
-      throw new Error(`the value of ${name} contains a control or a wide character`)
+  #literal(pattern: number, entries: NameEntries, name: string, value: string): void {
     this.#room(name.length + value.length + FIELD_OVERHEAD)
     const table = this.#table
+    const prefix = pattern === INDEXED ? 0x3f : 0x0f
     if (entries.firstStatic !== 0) this.#integer(pattern, prefix, entries.firstStatic)
     else if (entries.newest >= table.inserted - table.count)
       this.#integer(pattern, prefix, STATIC_ENTRIES + table.inserted - entries.newest)
     else {
       this.out[this.#at++] = pattern
-      this.#string(name)
+      // Checked when its entries were made.
+      if (pattern === INDEXED) this.#huffman(name)
+      else this.#plain(name)
     }
-    this.#string(value)
+    const sound = pattern === INDEXED ? WIRE_VALUE.test(value) && this.#huffman(value) : this.#plain(value)
+    if (!sound) throw new Error(`the value of ${name} contains a control or a wide character`)
   }
 
-  #string(text: string): void {
+  /** Writes a byte string, Huffman-coded where that is shorter. */
+  #huffman(text: string): boolean {
     const length = huffmanLength(text)
-    if (length < text.length) {
-      this.#integer(0x80, 0x7f, length)
-      this.#at = encodeHuffman(text, this.out, this.#at)
-      return
+    if (length >= text.length) return this.#plain(text)
+    this.#integer(0x80, 0x7f, length)
+    this.#at = encodeHuffman(text, this.out, this.#at)
+    return true
+  }
+
+  /**
+   * Writes a string as it is. Returns whether it is fit for a value: what was written of another one is to be forgotten.
+   *
+   * Only what goes into the table is Huffman-coded, once. Of what is sent each time, 36 characters of an identifier took
+   * 350 ns to be coded against 100 ns to be checked and copied, to save nine bytes.
+   */
+  #plain(text: string): boolean {
+    const { length } = text
+    this.#integer(0x00, 0x7f, length)
+    const out = this.out
+    if (length > LONGEST_LOOP) {
+      out.write(text, this.#at, 'latin1')
+      this.#at += length
+      return WIRE_VALUE.test(text)
     }
-    this.#integer(0x00, 0x7f, text.length)
-    this.out.write(text, this.#at, 'latin1')
-    this.#at += text.length
+    let at = this.#at
+    let marks = 0
+    let codes = 0
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i)
+      codes |= code
+      marks |= MARKS[code & 0xff] as number
+      out[at++] = code
+    }
+    this.#at = at
+    return codes <= 0xff && (marks & NOT_OF_VALUE) === 0
   }
 
   #integer(pattern: number, prefix: number, value: number): void {

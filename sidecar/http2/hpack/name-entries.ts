@@ -15,6 +15,8 @@ const TRIES = 32
 const QUERY = '?'
 const LONGEST_PATH = 128
 
+const LONGEST_BESIDE_NAME = 64
+
 /** The first and last index of each name in the static table. */
 const statics = new Map<string, { first: number; last: number }>()
 for (let index = 1; index <= STATIC_ENTRIES; index++) {
@@ -58,8 +60,13 @@ export class NameEntries {
     return -1
   }
 
-  /** Whether to index a value that was not found. */
-  indexes(value: string): boolean {
+  /**
+   * Whether to index a value that was not found. A name that has no index is put into the table with any value, so that
+   * literals after it refer to it.
+   */
+  indexes(value: string, oldest: number): boolean {
+    if (this.firstStatic === 0 && this.newest < oldest && value.length <= LONGEST_BESIDE_NAME) return true
+    if (this.indexing !== 'adaptive') return false
     if (this.#isPath && (value.length > LONGEST_PATH || value.includes(QUERY))) return false
     if (this.#credit > 0) {
       this.#credit--
