@@ -90,6 +90,10 @@ export class Exchange {
   decision: AuthorizationDecision | null = null
   /** Whether a cookie says who is calling, which a browser sends for every page: a WebSocket then asks for the origin. */
   byCookie = false
+  /** What a filter puts between the request's body and the upstream; null: nothing. */
+  requestTransform: ((body: BodySource) => BodySource) | null = null
+  /** What a filter puts between an upstream's body and the client; may edit the head's fields. Null: nothing. */
+  responseTransform: ((headers: HeaderList, body: BodySource) => BodySource) | null = null
   /** What a generation lent; opaque here, given back in `done`. */
   lease: unknown = null
   /** What must hear that the exchange is over. */
@@ -113,6 +117,8 @@ export class Exchange {
   closeCode = 0
   /** The status sent; 0 while none was; 499 where the client left before one. */
   status = 0
+  /** Of a gRPC call, what `grpc-status` said; -1 while it said nothing. Null: it is none, or it was not passed on. */
+  grpcStatus: number | null = null
   /** Our reason code where we answered or failed by ourselves; empty for a plain upstream response. */
   reason = ''
   /** What an operator needs beside the reason: a Node error code, an address. Never sent to a client. */

@@ -17,7 +17,9 @@ import { Holder } from '../snapshot/holder.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { ConsumerMetrics } from '../telemetry/consumer-metrics.ts'
+import { discoveryMetrics } from '../telemetry/discovery-metrics.ts'
 import { FilterCounters } from '../telemetry/filter-counters.ts'
+import { GrpcMetrics } from '../telemetry/grpc-metrics.ts'
 import { HandshakeMetrics } from '../telemetry/handshake-metrics.ts'
 import { ProxyHeaderMetrics } from '../telemetry/proxy-header-metrics.ts'
 import { TcpMetrics } from '../telemetry/tcp-metrics.ts'
@@ -87,10 +89,13 @@ export class Service {
     overloadMetrics(metrics, this.overload)
     this.buffers = new ReadBuffers(this.budget, error => this.fault(error))
     this.holder = new Holder(new Generation(NOTHING, () => {}))
+    const lingering = lingeringMetrics(metrics)
     this.live = new LiveState({
       registry: this.registry,
       wheel: this.wheel,
       buffers: this.buffers,
+      budget: this.budget,
+      lingering,
       lookups: this.#lookups(settings, 2),
       every: settings.every ?? realEvery,
       random: settings.random ?? systemRandom,
@@ -98,7 +103,9 @@ export class Service {
       log,
       recorder: name => metrics.upstream(name),
     })
+    discoveryMetrics(metrics, () => this.live.watched)
     const consumers = new ConsumerMetrics(this.clock, metrics)
+    const calls = new GrpcMetrics(metrics)
     this.filterState = this.#filterState(settings, consumers)
     this.certificates = new CertificateWatch({
       snapshot: () => this.holder.current.snapshot,
@@ -132,6 +139,7 @@ export class Service {
       active: 0,
       recordUnrouted: (method, status, seconds) => unrouted.record(method, status, seconds),
       recordConsumer: (name, route, status) => consumers.record(name, route, status),
+      recordCall: exchange => calls.record(exchange),
       recordError: (route, reason) => metrics.error(route, reason),
       done: exchange => done(exchange, proxy),
     }
@@ -141,8 +149,9 @@ export class Service {
     this.acceptors = {
       wheel: this.wheel,
       buffers: this.buffers,
+      budget: this.budget,
       date: new DateHeader(this.clock),
-      lingering: lingeringMetrics(metrics),
+      lingering,
       log,
       get maxConnections() {
         return overload.connections(most)

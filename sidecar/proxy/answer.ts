@@ -1,6 +1,7 @@
-import { BufferedBody, NO_BODY } from '../exchange/body.ts'
+import { BufferedBody, type BodySource, NO_BODY } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
-import { setHeader, type HeaderList } from '../exchange/headers.ts'
+import { grpcKind, grpcMessage, grpcStatusOf } from '../exchange/grpc-status.ts'
+import { headerValue, setHeader, type HeaderList } from '../exchange/headers.ts'
 import { ProxyError, REASONS } from '../exchange/proxy-error.ts'
 import type { FilterAnswer } from '../filters/filter.ts'
 import type { Route } from '../snapshot/route.ts'
@@ -28,6 +29,10 @@ export function fail(
     return
   }
   const { title } = REASONS[error.reason]
+  if (grpcKind(exchange) !== null && speaksGrpc(exchange)) {
+    failCall(exchange, route, error, title)
+    return
+  }
   const problem = {
     type: `urn:outrigger:reason:${error.reason}`,
     title,
@@ -51,6 +56,27 @@ export function fail(
   }
 }
 
+/** gRPC travels in HTTP/2; its form for browsers in every version. */
+function speaksGrpc(exchange: Exchange): boolean {
+  return exchange.version === 'HTTP/2' || grpcKind(exchange) === 'grpc-web'
+}
+
+/** A gRPC client reads no problem body: it gets a status in the response's head, with the reason in its message. */
+function failCall(exchange: Exchange, route: Route | null, error: ProxyError, title: string): void {
+  const type = headerValue(exchange.headers, 'content-type') ?? ''
+  exchange.grpcStatus = grpcStatusOf(error.reason)
+  const headers: HeaderList = ['content-type', type]
+  headers.push('grpc-status', String(exchange.grpcStatus), 'grpc-message', grpcMessage(error, title))
+  for (let i = 0; error.headers !== null && i < error.headers.length; i += 2)
+    setHeader(headers, error.headers[i] ?? '', error.headers[i + 1] ?? '')
+  try {
+    sendBody(exchange, route, 200, headers, NO_BODY)
+  } catch (thrown) {
+    if (route === null || exchange.status !== 0) throw thrown
+    fail(exchange, null, bug(thrown))
+  }
+}
+
 /** Gives a filter's answer. */
 export function answer(exchange: Exchange, route: Route, response: FilterAnswer): void {
   send(exchange, route, response.status, [...response.headers], Buffer.from(response.body))
@@ -64,13 +90,25 @@ export function send(
   headers: HeaderList,
   body: Buffer,
 ): void {
-  if (exchange.requestId !== '') setHeader(headers, 'x-request-id', exchange.requestId)
-  if (route !== null) filterResponse(exchange, route, headers)
-  exchange.responder.respond(
+  sendBody(
+    exchange,
+    route,
     status,
     headers,
     body.length === 0 && status === 204 ? NO_BODY : new BufferedBody(body),
   )
+}
+
+function sendBody(
+  exchange: Exchange,
+  route: Route | null,
+  status: number,
+  headers: HeaderList,
+  body: BodySource,
+): void {
+  if (exchange.requestId !== '') setHeader(headers, 'x-request-id', exchange.requestId)
+  if (route !== null) filterResponse(exchange, route, headers)
+  exchange.responder.respond(status, headers, body)
 }
 
 /** Runs the response hooks, last filter first. */

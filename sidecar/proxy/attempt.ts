@@ -1,5 +1,6 @@
 import { type BodySource, NO_BODY } from '../exchange/body.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import { httpStatusOf } from '../exchange/grpc-status.ts'
 import { headerValue, type HeaderList } from '../exchange/headers.ts'
 import type { ConnectionWaiter, OutgoingConnection, OutgoingRequest } from '../exchange/outgoing.ts'
 import type { ResponseHead, ResponseTaker } from '../exchange/outgoing.ts'
@@ -153,7 +154,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
 
   onResponse(head: ResponseHead, body: BodySource): void {
     this.#disarm()
-    this.status = head.status
+    this.status = head.version === 'HTTP/2' ? shownStatus(head) : head.status
     // Only of those that say so because they cannot serve.
     if (head.status >= 429)
       this.retryAfter = retryAfter(headerValue(head.headers, 'retry-after'), this.#parts.wall)
@@ -272,4 +273,10 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     this.milliseconds = this.#parts.wheel.now() - this.#began
     this.#upstream.settled(this.endpoint, this.#ticket, this)
   }
+}
+
+/** What a response shows of its endpoint: where gRPC says in the head that a call failed, that. */
+function shownStatus({ status, headers }: ResponseHead): number {
+  const grpc = status === 200 ? headerValue(headers, 'grpc-status') : undefined
+  return grpc === undefined ? status : httpStatusOf(Number(grpc))
 }

@@ -10,7 +10,7 @@ const HTTPS = 443
 
 /**
  * A CONNECT (RFC 9110 section 9.3.6), which clients send that have us as `HTTP_PROXY`. Only on an outbound listener,
- * and only once. To a host of its routes the bytes inside are read as HTTP by the same connection, so that every policy
+ * by HTTP/1, and only once. To a host of its routes the bytes inside are read as HTTP by the same connection, so that every policy
  * holds for what is asked there; to others there is a plain tunnel, where the listener says so.
  */
 export function connect(exchange: Exchange, entry: Entry, parts: ProxyParts): void {
@@ -30,7 +30,7 @@ export function connect(exchange: Exchange, entry: Entry, parts: ProxyParts): vo
   const listener = listenerFor(entry, named.host)
   // The headers go nowhere, but who asks has to be known, and a loop be seen.
   const refused = listener?.prepare(exchange) ?? null
-  if (listener === null || listener.role !== 'outbound') {
+  if (listener === null || listener.role !== 'outbound' || exchange.version === 'HTTP/2') {
     fail(
       exchange,
       null,

@@ -1,4 +1,5 @@
 import type { Exchange } from '../exchange/exchange.ts'
+import { grpcKind } from '../exchange/grpc-status.ts'
 import { headerValue, setHeader } from '../exchange/headers.ts'
 
 /** How gRPC says how long its caller waits: at most eight digits and a unit (gRPC over HTTP/2, "Requests"). */
@@ -29,7 +30,7 @@ export interface CallerDeadline {
  * route's `timeout.header` names. A value that cannot be read is none, and passes as it is.
  */
 export function callerDeadline(exchange: Exchange, header: string | null): CallerDeadline | null {
-  const grpc = isGrpc(exchange) ? read(exchange, GRPC, grpcTimeout) : null
+  const grpc = grpcKind(exchange) !== null ? read(exchange, GRPC, grpcTimeout) : null
   const plain = header === null ? null : read(exchange, header, milliseconds)
   if (grpc === null || plain === null) return grpc ?? plain
   return grpc.at < plain.at ? grpc : plain
@@ -61,11 +62,4 @@ function read(
   const value = headerValue(exchange.upstreamHeaders, field)
   const wait = value === undefined ? null : parse(value)
   return wait === null ? null : { field, at: exchange.startedAt + wait, whole: field === GRPC }
-}
-
-/** gRPC is always a POST, so that other methods are not looked at. */
-function isGrpc(exchange: Exchange): boolean {
-  if (exchange.method !== 'POST') return false
-  const type = headerValue(exchange.headers, 'content-type')
-  return type !== undefined && /^application\/grpc(?:$|[+; ])/i.test(type)
 }

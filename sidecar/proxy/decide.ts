@@ -72,7 +72,9 @@ export function limit(exchange: Exchange, route: Route<unknown>): ProxyError | n
       return new ProxyError('bad_request', 'An upgrade is a GET without a body.')
     return checkOrigin(exchange, route)
   }
-  if (tunnel === 'websocket' && forwards(route)) return new ProxyError('upgrade_refused')
+  // An upgrade that is not wanted is ignored; an extended CONNECT of HTTP/2 cannot be.
+  if (exchange.version === 'HTTP/2' || (tunnel === 'websocket' && forwards(route)))
+    return new ProxyError('upgrade_refused')
   // RFC 9110 section 7.8: an upgrade that is not wanted is ignored, and the request is a plain one (row 6: `h2c`).
   exchange.tunnel = null
   return null

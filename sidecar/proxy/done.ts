@@ -59,6 +59,7 @@ function account(exchange: Exchange, parts: ProxyParts, generation: Generation |
     if (route.policies.authenticate !== null)
       parts.recordConsumer(exchange.caller?.name ?? null, exchange.route, exchange.status)
   }
+  if (exchange.grpcStatus !== null) parts.recordCall(exchange)
   if (exchange.reason !== '') parts.recordError(exchange.route, exchange.reason)
   if (route !== null && route.filters.length > 0) callFilters(exchange, route, parts)
   const policy = tunnel?.log ?? generation?.snapshot.logPolicy(exchange.listener) ?? 'errors'

@@ -34,6 +34,8 @@ export interface ProxyParts {
   recordUnrouted(method: string, status: number, seconds: number): void
   /** Counts an exchange of a route with authentication; `name` is null where nobody proved who it is. */
   recordConsumer(name: string | null, route: string, status: number): void
+  /** Counts a gRPC call by what was called; see `Exchange.grpcStatus`. */
+  recordCall(exchange: Exchange): void
   /** Counts an exchange that ended with a reason of ours. */
   recordError(route: string, reason: string): void
   /** Ends an exchange's accounts; one function for all of them (`done.ts`). */

@@ -7,6 +7,7 @@ import { bindClient } from './affinity.ts'
 import { bug, fail, filterResponse } from './answer.ts'
 import type { Attempt } from './attempt.ts'
 import type { ProxyParts } from './parts.ts'
+import { noteGrpcStatus } from './grpc-call.ts'
 import { openUpgraded } from './upgraded.ts'
 import { responseHeaders } from './upstream-headers.ts'
 
@@ -37,7 +38,9 @@ export function relay(
       headers.push('upgrade', exchange.tunnel ?? '')
       way = openUpgraded(exchange, route, head, body, attempt, parts)
     } else {
+      way = noteGrpcStatus(exchange, head, body)
       filterResponse(exchange, route, headers)
+      if (exchange.responseTransform !== null) way = exchange.responseTransform(headers, way)
     }
     exchange.responder.respond(head.status, headers, way)
   } catch (error) {

@@ -50,6 +50,8 @@ export interface RoutePolicies {
   readonly fault: FaultPolicy | null
   readonly affinity: AffinityPolicy | null
   readonly fallback: FallbackPolicy | null
+  /** Whether calls of gRPC-Web go on as gRPC. Absent: they pass as they are. */
+  readonly grpcWeb?: true
   /** The value of `strict-transport-security`, as the listener's TLS says. */
   readonly hsts: string | null
 }

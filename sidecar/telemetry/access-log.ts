@@ -100,6 +100,7 @@ export class AccessLog {
     const query = request === null ? (target?.query ?? '') : redactQuery(request.query)
     if (query !== '') line += `,"query":${wireJson(query)}`
     line += `,"status":${exchange.status}`
+    if (exchange.grpcStatus !== null) line += `,"grpc_status":${exchange.grpcStatus}`
     if (exchange.reason !== '') line += `,"reason":${this.#names.get(exchange.reason)}`
     if (exchange.cause !== '') line += `,"cause":${jsonString(boundedText(exchange.cause))}`
     line += `,"duration_ms":${formatMilliseconds(this.#clock.now() - exchange.startedAt)}`
@@ -172,12 +173,14 @@ export class AccessLog {
     const time = this.#times.format(this.#clock.wall()).slice(11, 23)
     const duration = `${formatMilliseconds(this.#clock.now() - exchange.startedAt)}ms`
     const status = exchange.status === 0 ? '---' : String(exchange.status)
+    const grpc = exchange.grpcStatus ?? 0
     let line = `${time} ${status} ${duration.padStart(9)} ${terminalText(wireText(exchange.method))} `
     line += terminalText(
       wireText((request === null ? '' : authority(request)) + path + (query === '' ? '' : `?${query}`)),
     )
     line += ` route=${terminalText(exchange.route)}`
     if (exchange.endpoint !== '') line += ` -> ${terminalText(exchange.endpoint)}`
+    if (grpc !== 0) line += ` grpc-status=${grpc}`
     if (exchange.attempts > 1) line += ` attempts=${exchange.attempts}`
     if (exchange.fallbackFor !== '')
       line += ` instead of ${terminalText(exchange.fallbackFrom)} (${exchange.fallbackFor})`

@@ -4,6 +4,7 @@ import { authorizeFilter } from '../../filters/authorize/filter.ts'
 import { corsFilter } from '../../filters/cors/filter.ts'
 import { externalFilter } from '../../filters/external/filter.ts'
 import type { AskedUpstream, Filter, FilterLive } from '../../filters/filter.ts'
+import { grpcWebFilter } from '../../filters/grpc-web/filter.ts'
 import { headersFilter } from '../../filters/headers/filter.ts'
 import { hstsFilter } from '../../filters/hsts/filter.ts'
 import { rateLimitFilter } from '../../filters/rate-limit/filter.ts'
@@ -30,6 +31,8 @@ export function compileFilters(
 ): Filter[] {
   const filters: Filter[] = []
   const { cors, authenticate, rateLimit, authorize, external, headers, hsts } = policies
+  // The first up is the last down: what browsers may read of a call is added to what CORS says.
+  if (policies.grpcWeb === true) filters.push(grpcWebFilter.create(true, route, live))
   if (cors !== null) filters.push(corsFilter.create(cors, route, live))
   if (authenticate !== null)
     filters.push(authenticateFilter.create({ policy: authenticate, identity }, route, live))

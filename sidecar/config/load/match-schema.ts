@@ -3,7 +3,7 @@ import type { PathMatch, ValueTest } from '../../routing/match-spec.ts'
 import { parseExactPath, parseHost, parsePath, parseRegex } from './match-text.ts'
 import { Referenced } from './referenced.ts'
 import { flag, integer, text, Wrong } from './scalars.ts'
-import { byFieldName, byName, list, option, section, shorter } from './shape.ts'
+import { byFieldName, byName, list, option, required, section, shorter } from './shape.ts'
 import { didYouMean } from './suggestion.ts'
 import { nodeHttp } from '../../runtime/node-modules.ts'
 
@@ -119,28 +119,45 @@ const serverName = text(
   (value, shown) => parseHost(value, shown, false),
 )
 
-/** What a route asks of a request. */
-export const matchSchema = section(
-  'a match',
-  {
-    host: option(list(hostPattern), 'hosts; `*.shop.example` is one label or more. None: every host'),
-    path: option(
-      list(pathMatch),
-      '`/api` is a segment prefix, `/users/{id}` a template for the whole path, `/users/{id}/**` for that and all below',
-      '/',
-    ),
-    methods: option(list(method), '`GET` includes `HEAD`. None: every method'),
-    headers: option(byFieldName(fieldName, list(valueTest)), 'conditions by header name; all must hold'),
-    query: option(byName(plainText, list(valueTest)), 'conditions by query parameter; all must hold'),
-    sni: option(
-      list(serverName),
-      'in a TCP listener: the server name that the client asks for; `*.shop.example` is one label or more. None: every connection',
-    ),
-    priority: option(
-      integer(-1_000_000, 1_000_000),
-      'decides between routes that rank alike; the higher wins',
-      0,
-    ),
-  },
-  ['grpc'],
+const grpcService = text(
+  'a gRPC service',
+  { pattern: String.raw`^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$` },
+  'shop.Users',
+  (value, shown) =>
+    /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/.test(value)
+      ? value
+      : new Wrong(`${shown} is no name of a gRPC service`, 'write: package.Service'),
 )
+
+const grpcMethod = text('a gRPC method', { pattern: String.raw`^[A-Za-z_]\w*$` }, 'Get', (value, shown) =>
+  /^[A-Za-z_]\w*$/.test(value) ? value : new Wrong(`${shown} is no name of a gRPC method`),
+)
+
+/** What a route asks of a request. */
+export const matchSchema = section('a match', {
+  host: option(list(hostPattern), 'hosts; `*.shop.example` is one label or more. None: every host'),
+  path: option(
+    list(pathMatch),
+    '`/api` is a segment prefix, `/users/{id}` a template for the whole path, `/users/{id}/**` for that and all below',
+    '/',
+  ),
+  methods: option(list(method), '`GET` includes `HEAD`. None: every method'),
+  headers: option(byFieldName(fieldName, list(valueTest)), 'conditions by header name; all must hold'),
+  query: option(byName(plainText, list(valueTest)), 'conditions by query parameter; all must hold'),
+  sni: option(
+    list(serverName),
+    'in a TCP listener: the server name that the client asks for; `*.shop.example` is one label or more. None: every connection',
+  ),
+  grpc: option(
+    section('a gRPC call', {
+      service: required(grpcService, 'the service with its package'),
+      method: option(list(grpcMethod), 'its methods. None: every one'),
+    }),
+    'calls of a gRPC service, in place of `path` and `methods`',
+  ),
+  priority: option(
+    integer(-1_000_000, 1_000_000),
+    'decides between routes that rank alike; the higher wins',
+    0,
+  ),
+})

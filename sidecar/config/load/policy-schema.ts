@@ -208,6 +208,7 @@ export const policyShape = {
   rewrite: option(rewrite, 'path and Host that go upstream'),
   headers: option(headers, 'what is changed in the headers, on the way up and on the way back'),
   cors: option(cors, 'who may call from a browser'),
+  grpcWeb: option(flag, 'calls of gRPC-Web, binary and text, go on as gRPC', false),
   authenticate: option(authenticate, 'who may call; `off`: everybody'),
   authorize: option(
     authorize,

@@ -28,6 +28,7 @@ export const POLICY_NAMES = [
   'rewrite',
   'headers',
   'cors',
+  'grpcWeb',
   'authenticate',
   'authorize',
   'rateLimit',
@@ -90,6 +91,7 @@ export function resolvePolicies(
       fault: resolveFault(merged.fault, innermost('fault'), resolution),
       affinity: resolveAffinity(merged.affinity),
       fallback: resolveFallback(merged.fallback, innermost('fallback'), resolution),
+      ...(merged.grpcWeb === true ? { grpcWeb: true as const } : {}),
       // The listener's own TLS says it.
       hsts: null,
     },

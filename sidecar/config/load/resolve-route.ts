@@ -32,6 +32,7 @@ export function resolveRoute(
   const { resolution, role } = surroundings
   const action = resolveAction(written, path, surroundings)
   const match = resolveMatch(written.match)
+  checkCall(written.match, path, resolution)
   const own: PolicyLevel = { policies: written, path, label: 'route', name: written.name }
   const levels = [...surroundings.levels, own]
   const { policies: merged, from } = resolvePolicies(levels, role, surroundings.identity, resolution)
@@ -105,17 +106,41 @@ export function resolveMatch(written: WrittenRoute['match']): MatchSpec {
     methods = [],
     headers = {},
     query = {},
+    grpc,
     priority = 0,
   } = written ?? {}
+  const paths = grpc === undefined ? path : callPaths(grpc)
   return {
     // Where there are no requests, the name asked for stands in the place of their host.
     hosts: [...new Set([...host, ...sni])],
-    paths: path.length === 0 ? [{ kind: 'prefix', path: '' }] : path,
-    methods: [...new Set(methods)],
+    paths: paths.length === 0 ? [{ kind: 'prefix', path: '' }] : paths,
+    // gRPC is always a POST.
+    methods: grpc === undefined ? [...new Set(methods)] : ['POST'],
     headers: conditions(headers),
     query: conditions(query),
     priority,
   }
+}
+
+type WrittenCall = NonNullable<NonNullable<WrittenRoute['match']>['grpc']>
+
+/** The paths of gRPC calls: `/package.Service/Method` (gRPC over HTTP/2, "Requests"). */
+function callPaths({ service, method = [] }: WrittenCall): MatchSpec['paths'] {
+  if (method.length === 0) return [{ kind: 'prefix', path: `/${service}` }]
+  return [...new Set(method)].map(name => ({ kind: 'exact', path: `/${service}/${name}` }))
+}
+
+/** A gRPC call says path and method already. */
+function checkCall(written: WrittenRoute['match'], path: ConfigPath, resolution: Resolution): void {
+  if (written?.grpc === undefined) return
+  for (const key of ['path', 'methods'] as const)
+    if (written[key] !== undefined)
+      resolution.fault(
+        [...path, 'match', key],
+        `\`grpc\` says path and method already: leave \`${key}\` out`,
+        undefined,
+        'key',
+      )
 }
 
 function conditions(written: Readonly<Record<string, ValueMatch['tests']>>): ValueMatch[] {
