@@ -1,38 +1,14 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { CookieBrowser } from '../harness/cookie-browser.ts'
-import { withGuard } from '../harness/guarded.ts'
-import { CLIENT, OpenIdProvider } from '../harness/openid-provider.ts'
+import { CLIENT } from '../harness/openid-provider.ts'
+import { loginFixture } from '../harness/login-fixture.ts'
 import { reasonOf } from '../harness/problem.ts'
 
-const SECRET = 'a secret for the cookies of sessions, long enough'
 const COOKIE = '__Host-og~login'
 
-async function fixture(
-  t: TestContext,
-  more: {
-    session?: string
-    authenticate?: string
-    provider?: string
-    tokenSeconds?: number
-    top?: string
-  } = {},
-) {
-  const issuer = await OpenIdProvider.start()
-  t.after(() => issuer.stop())
-  const config = (session: string) => ({
-    authenticate: more.authenticate ?? '{ oidc: login }',
-    authentication: `oidc: { login: { issuer: "${issuer.issuer}", clientId: ${CLIENT.id}, clientSecret: "${CLIENT.secret}", scopes: [openid, profile], logout: /logout, afterLogout: /bye, groups: roles, claimHeaders: { x-name: name }, session: { ${session} }, ${more.provider ?? ''} } }`,
-    top: more.top ?? '',
-  })
-  const { sink, proxy } = await withGuard(t, config(more.session ?? `secret: "${SECRET}"`))
-  const origin = `http://127.0.0.1:${proxy.port()}`
-  await issuer.admit(origin, more.tokenSeconds === undefined ? {} : { tokenSeconds: more.tokenSeconds })
-  return { issuer, sink, proxy, origin, browser: new CookieBrowser() }
-}
-
 test('a browser logs in, comes back to where it was, and is known from then on', async t => {
-  const { issuer, sink, proxy, origin, browser } = await fixture(t)
+  const { issuer, sink, proxy, origin, browser } = await loginFixture(t)
   const first = await browser.ask(`${origin}/a/page?x=1&y=%20`)
   assert.equal(first.status, 302)
   assert.equal(first.headers.get('cache-control'), 'no-store')
@@ -72,7 +48,7 @@ test('a browser logs in, comes back to where it was, and is known from then on',
 })
 
 test('what is no navigation hears 401', async t => {
-  const { origin, browser, issuer } = await fixture(t)
+  const { origin, browser, issuer } = await loginFixture(t)
   for (const headers of [
     { 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty', accept: 'text/html' },
     { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe', accept: 'text/html' },
@@ -110,7 +86,7 @@ async function toCallback(browser: CookieBrowser, url: string, name: string): Pr
 }
 
 test('row 59: each value of a login is of one login, one browser, and one use', async t => {
-  const { origin, browser, issuer, sink } = await fixture(t)
+  const { origin, browser, issuer, sink } = await loginFixture(t)
   const callback = await toCallback(browser, `${origin}/x`, 'alice')
   assert.deepEqual([...callback.searchParams.keys()].toSorted(), ['code', 'iss', 'state'])
   const other = new CookieBrowser()
@@ -152,7 +128,7 @@ test('row 59: each value of a login is of one login, one browser, and one use', 
 })
 
 test('row 60: it comes back to this origin, with a session of its own', async t => {
-  const { origin, browser } = await fixture(t)
+  const { origin, browser } = await loginFixture(t)
   for (const path of ['//evil.example/x', '/\\evil.example', '/%5Cevil.example', '/%2F/evil.example']) {
     const one = new CookieBrowser()
     const callback = await toCallback(one, origin + path, 'alice').catch(() => null)
@@ -175,7 +151,7 @@ test('row 60: it comes back to this origin, with a session of its own', async t 
 })
 
 test('logout ends the session here and at the issuer, and its cookie is good for nothing any more', async t => {
-  const { origin, browser, issuer } = await fixture(t)
+  const { origin, browser, issuer } = await loginFixture(t)
   await browser.logIn(`${origin}/x`, 'alice')
   const stolen = browser.cookies('127.0.0.1').get(COOKIE) ?? ''
   // Not because another site says so.
@@ -196,7 +172,7 @@ test('logout ends the session here and at the issuer, and its cookie is good for
 })
 
 test('without the issuer nobody logs in, and who is logged in stays so', async t => {
-  const { origin, browser, issuer, proxy } = await fixture(t)
+  const { origin, browser, issuer, proxy } = await loginFixture(t)
   issuer.mode = 'failing'
   const page = await browser.ask(`${origin}/x`)
   assert.equal(page.status, 503)
@@ -211,7 +187,7 @@ test('without the issuer nobody logs in, and who is logged in stays so', async t
 })
 
 test('a token that ends is refreshed once, however many ask; where the issuer refuses, the session is over', async t => {
-  const { origin, browser, issuer } = await fixture(t, { tokenSeconds: 1 })
+  const { origin, browser, issuer } = await loginFixture(t, { tokenSeconds: 1 })
   await browser.logIn(`${origin}/x`, 'alice')
   const tokens = () => issuer.asked.filter(one => one === 'POST /token').length
   assert.equal(tokens(), 1)
@@ -228,7 +204,7 @@ test('a token that ends is refreshed once, however many ask; where the issuer re
 })
 
 test('a session is of one host, ends when nobody uses it, and is read with an older secret', async t => {
-  const { origin, browser, proxy } = await fixture(t)
+  const { origin, browser, proxy } = await loginFixture(t)
   await browser.logIn(`${origin}/x`, 'alice')
   const cookie = `${COOKIE}=${browser.cookies('127.0.0.1').get(COOKIE)}`
   const elsewhere = await proxy.ask(`GET /x HTTP/1.1\r\nhost: other.example\r\ncookie: ${cookie}\r\n\r\n`)

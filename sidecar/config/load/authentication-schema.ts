@@ -81,6 +81,13 @@ const audiences = z.union([
   list(anyText, 100),
 ])
 
+const revoked = option(
+  section('revocations', {
+    file: required(fileName, 'a file with a line for each: `jti ID`, `sub NAME`; read again when it changes'),
+  }),
+  'tokens and callers that are refused before their credentials end',
+)
+
 const jwtProvider = section('a JWT provider', {
   issuer: option(
     textOrOff,
@@ -108,6 +115,7 @@ const jwtProvider = section('a JWT provider', {
     byFieldName(claimHeader, claimPath),
     'headers that tell the upstream what a claim says; clients cannot set them',
   ),
+  revoked,
 })
 
 const introspectionProvider = section('an introspection provider', {
@@ -131,6 +139,7 @@ const introspectionProvider = section('an introspection provider', {
     byFieldName(claimHeader, claimPath),
     'headers that tell the upstream what the answer says; clients cannot set them',
   ),
+  revoked,
 })
 
 const ownPath = text('a path', { pattern: '^/' }, '/x', (value, shown) =>
@@ -178,6 +187,7 @@ const oidcProvider = section('a login provider', {
     byFieldName(claimHeader, claimPath),
     'headers that tell the upstream what a claim says; clients cannot set them',
   ),
+  revoked,
 })
 
 const apiKeyProvider = section('an API key provider', {

@@ -60,13 +60,21 @@ export function resolveAuthenticate(
     fault([...path, 'allOf'], 'two of these bring claims: whose would count?')
   if (anyOf !== undefined)
     checkPlaces(ways, identity, (message, suggestion) => fault([...path, 'anyOf'], message, suggestion))
-  const named = ways.map(({ kind, name }) => identity.providers[kind][name] ?? null)
+  const named = ways.map(({ kind, name }) => comparable(identity.providers[kind][name] ?? null))
   return {
     mode: allOf === undefined ? 'any' : 'all',
     ways,
     optional,
     digest: contentHash([named, identity.digest]),
   }
+}
+
+type SomeProvider = IdentitySpec['providers'][ProviderKind][string]
+
+/** What it is, a long list by its digest. */
+function comparable(provider: SomeProvider | null): unknown {
+  if (provider === null || !('digest' in provider)) return provider
+  return { ...provider, revoked: provider.revoked?.digest }
 }
 
 /** The first whose credential is there decides: a second one that reads the same place would never be asked. */

@@ -2,6 +2,7 @@ import type { IntrospectionProvider } from '../../filters/authenticate/schema.ts
 import type { WrittenAuthentication } from './authentication-schema.ts'
 import { contentHash } from './hash.ts'
 import { placeOf } from './resolve-jwt.ts'
+import { resolveRevoked } from './resolve-revoked.ts'
 import type { Resolution } from './resolution.ts'
 
 type Written = NonNullable<WrittenAuthentication['introspection']>[string]
@@ -41,5 +42,5 @@ export function resolveIntrospection(
     groups: written.groups ?? null,
     claimHeaders: Object.entries(written.claimHeaders ?? {}),
   }
-  return { ...provider, digest: contentHash(provider) }
+  return { ...provider, digest: contentHash(provider), ...resolveRevoked(written.revoked, path, resolution) }
 }

@@ -2,6 +2,7 @@ import type { CredentialPlace, Jwk, JwtKeys, JwtProvider } from '../../filters/a
 import { ALGORITHMS, type WrittenAuthentication } from './authentication-schema.ts'
 import { contentHash } from './hash.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
+import { resolveRevoked } from './resolve-revoked.ts'
 import { readPem } from './tls-files.ts'
 
 type Written = NonNullable<WrittenAuthentication['jwt']>[string]
@@ -66,7 +67,7 @@ export function resolveJwtProvider(name: string, written: Written, resolution: R
     proof: written.proof ?? null,
     claimHeaders: Object.entries(written.claimHeaders ?? {}),
   }
-  return { ...provider, digest: contentHash(provider) }
+  return { ...provider, digest: contentHash(provider), ...resolveRevoked(written.revoked, path, resolution) }
 }
 
 /** Where a token stands. */

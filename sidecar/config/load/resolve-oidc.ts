@@ -1,6 +1,7 @@
 import type { OidcProvider } from '../../filters/authenticate/schema.ts'
 import type { WrittenAuthentication } from './authentication-schema.ts'
 import { contentHash } from './hash.ts'
+import { resolveRevoked } from './resolve-revoked.ts'
 import type { Resolution } from './resolution.ts'
 
 type Written = NonNullable<WrittenAuthentication['oidc']>[string]
@@ -46,5 +47,5 @@ export function resolveOidc(name: string, written: Written, resolution: Resoluti
     groups: written.groups ?? null,
     claimHeaders: Object.entries(written.claimHeaders ?? {}),
   }
-  return { ...provider, digest: contentHash(provider) }
+  return { ...provider, digest: contentHash(provider), ...resolveRevoked(written.revoked, path, resolution) }
 }

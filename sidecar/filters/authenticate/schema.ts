@@ -90,6 +90,16 @@ export interface JwtProvider {
   readonly proof: 'mtls' | 'dpop' | null
   /** Of everything above. */
   readonly digest: string
+  /** Tokens and callers that are refused all the same; absent: none. No part of the digest: what is kept of tokens stays. */
+  readonly revoked?: RevokedSpec
+}
+
+/** Tokens, by `jti`, and callers that are refused before their time. */
+export interface RevokedSpec {
+  readonly tokens: readonly string[]
+  /** With the moment before which their credentials were issued, in milliseconds since 1970; null: whenever. */
+  readonly subjects: readonly (readonly [subject: string, before: number | null])[]
+  readonly digest: string
 }
 
 /** What the claims of a token have to say, and what is read of them. */
@@ -111,6 +121,8 @@ export interface IntrospectionProvider extends ClaimRules {
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
   /** Of everything above. */
   readonly digest: string
+  /** Tokens and callers that are refused all the same; absent: none. No part of the digest: what is kept of tokens stays. */
+  readonly revoked?: RevokedSpec
 }
 
 /** Logins of browsers at an issuer (OpenID Connect). */
@@ -137,6 +149,8 @@ export interface OidcProvider {
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
   /** Of everything above. */
   readonly digest: string
+  /** Tokens and callers that are refused all the same; absent: none. No part of the digest: what is kept of tokens stays. */
+  readonly revoked?: RevokedSpec
 }
 
 /** Keys that clients send in a header or a cookie of their own. */

@@ -6,6 +6,7 @@ import type { ConsumerDirectory } from '../consumers.ts'
 import { AMBIGUOUS, readCredential, stripCredential } from '../credential-place.ts'
 import { MAX_TOKEN } from '../jwt/token.ts'
 import { type Proof, type Provider, rejected } from '../provider.ts'
+import { issuedAt, openRevocations, type Revocations } from '../revocations.ts'
 import type { IntrospectionProvider } from '../schema.ts'
 import { callerOf } from '../token-caller.ts'
 import { type Introspected, Introspector } from './introspector.ts'
@@ -24,6 +25,7 @@ export class IntrospectedTokens implements Provider {
   readonly #spec: IntrospectionProvider
   readonly #consumers: ConsumerDirectory
   readonly #introspector: Introspector
+  readonly #revoked: Revocations | null
   // RFC 6750 section 3.1.
   readonly #invalid = `${this.challenge}, error="invalid_token"`
 
@@ -33,6 +35,7 @@ export class IntrospectedTokens implements Provider {
     this.#spec = spec
     this.byCookie = spec.from.kind === 'cookie'
     this.#consumers = consumers
+    this.#revoked = openRevocations(spec.revoked)
     this.#introspector = live.use(
       ['introspection', spec.digest],
       parts => new Introspector(spec, parts),
@@ -59,6 +62,9 @@ export class IntrospectedTokens implements Provider {
       const reason = introspected.expired ? 'token_expired' : 'credentials_invalid'
       return rejected(this.#invalid, introspected.cause, reason)
     }
+    const { identity } = introspected
+    if (this.#revoked?.refuses(identity, issuedAt(identity)) === true)
+      return rejected(this.#invalid, 'it was revoked')
     return callerOf(introspected, this, this.#consumers)
   }
 

@@ -8,6 +8,7 @@ import type { Identity } from '../identity.ts'
 import { type Proof, type Provider, rejected } from '../provider.ts'
 import type { JwtProvider } from '../schema.ts'
 import { callerOf } from '../token-caller.ts'
+import { issuedAt, openRevocations, type Revocations } from '../revocations.ts'
 import type { Slots } from '../slots.ts'
 import { type DpopProofs, openProofs, PROOF_ALGORITHMS } from './dpop.ts'
 import { openSlots, openVerifier, type VerifiedToken, type Verifier } from './verifier.ts'
@@ -33,6 +34,7 @@ export class Tokens implements Provider {
   readonly #verifier: Verifier
   readonly #proofs: DpopProofs
   readonly #slots: Slots
+  readonly #revoked: Revocations | null
   readonly #invalid: string
 
   constructor(spec: JwtProvider, { consumers, jose }: Identity, live: FilterLive) {
@@ -51,6 +53,7 @@ export class Tokens implements Provider {
     this.#verifier = openVerifier(spec, jose, live)
     this.#proofs = openProofs(jose, live)
     this.#slots = openSlots(live)
+    this.#revoked = openRevocations(spec.revoked)
   }
 
   prove(exchange: Exchange): Proof | Promise<Proof> | null {
@@ -86,7 +89,9 @@ export class Tokens implements Provider {
 
   /** Whoever brings a token that is bound has to prove that it is theirs: for each request anew. */
   #bound(verified: VerifiedToken, { exchange, token, asKey }: Bring): Proof | Promise<Proof> {
-    const { binding } = verified
+    const { binding, identity } = verified
+    if (this.#revoked?.refuses(identity, issuedAt(identity)) === true)
+      return rejected(this.#invalid, 'it was revoked')
     const { proof } = this.#spec
     if (binding === null) {
       if (proof !== null || asKey) return rejected(this.#invalid, 'the token is bound to nothing')

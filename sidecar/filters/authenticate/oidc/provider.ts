@@ -7,6 +7,7 @@ import type { FilterAnswer, FilterLive } from '../../filter.ts'
 import type { ConsumerDirectory } from '../consumers.ts'
 import type { Identity } from '../identity.ts'
 import { type Proof, type Provider, type Refusal, rejected } from '../provider.ts'
+import { openRevocations, type Revocations } from '../revocations.ts'
 import type { OidcProvider } from '../schema.ts'
 import { leaveCookies } from '../set-cookies.ts'
 import { Slots } from '../slots.ts'
@@ -15,7 +16,7 @@ import { clear, clearPieces, cookieNames, namesOf, readPieces, setFor, writePiec
 import { isForeign, isNavigation, returnPath } from './navigation.ts'
 import { IssuerUnavailable, LoginRefused, type Tokens } from './relying-party.ts'
 import { identify, type Login, readLogin, readSession, type Session, sessionOf } from './session.ts'
-import { Sessions } from './sessions.ts'
+import { type OpenedSession, Sessions } from './sessions.ts'
 
 /** How long a login may take, in milliseconds. */
 const LOGIN_MS = 600_000
@@ -37,6 +38,7 @@ export class BrowserSessions implements Provider {
   readonly #consumers: ConsumerDirectory
   readonly #sessions: Sessions
   readonly #slots: Slots
+  readonly #revoked: Revocations | null
   readonly #cookie: string
   readonly #login: string
 
@@ -47,6 +49,7 @@ export class BrowserSessions implements Provider {
     this.claimHeaders = spec.claimHeaders
     this.#spec = spec
     this.#consumers = consumers
+    this.#revoked = openRevocations(spec.revoked)
     this.#sessions = live.use(
       ['oidc', spec.digest],
       parts => new Sessions(spec, { jose, openid }, parts),
@@ -65,7 +68,8 @@ export class BrowserSessions implements Provider {
     const text = readPieces(exchange.headers, this.#cookie)
     if (text === null) return null
     const known = this.#sessions.known(text, hostOf(exchange))
-    return known === undefined ? this.#open(exchange, text) : callerOf(known.token, this, this.#consumers)
+    if (known === undefined || this.#isRevoked(known)) return this.#open(exchange, text)
+    return callerOf(known.token, this, this.#consumers)
   }
 
   /** Sends a browser that wants to show a page to the issuer. */
@@ -81,7 +85,7 @@ export class BrowserSessions implements Provider {
 
   async #open(exchange: Exchange, text: string): Promise<Proof> {
     const opened = await this.#sessions.open(text, hostOf(exchange))
-    if (opened === null) {
+    if (opened === null || this.#isRevoked(opened)) {
       leaveCookies(exchange, clearPieces(this.#cookie))
       return isNavigation(exchange)
         ? this.#begin(exchange)
@@ -92,6 +96,11 @@ export class BrowserSessions implements Provider {
       if (lines !== null) leaveCookies(exchange, lines)
     }
     return callerOf(opened.token, this, this.#consumers)
+  }
+
+  /** A session is as old as its login. */
+  #isRevoked({ session, token }: OpenedSession): boolean {
+    return this.#revoked?.refuses(token.identity, session.loginAt) === true
   }
 
   async #begin(exchange: Exchange): Promise<Refusal> {
