@@ -17,6 +17,20 @@ export type SkipReason =
   | 'nothing_to_pass'
   | 'job_needs_native_sidecar'
 
+/** Reasons that a user gives, or that are no fault. */
+const WANTED: ReadonlySet<SkipReason> = new Set<SkipReason>([
+  'disabled',
+  'not_selected',
+  'already_injected',
+  'ignored_namespace',
+  'host_network',
+])
+
+/** Whether a pod that is skipped for this reason is one that somebody wants to be, or that has to be. */
+export function isWanted(reason: SkipReason): boolean {
+  return WANTED.has(reason)
+}
+
 /** What was done with a port that a pod declares. */
 export interface PortReport {
   readonly container: string

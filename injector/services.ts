@@ -61,7 +61,8 @@ function numberOf(name: string, { pod }: Finding): number | null {
   return ports.find(port => port.name === name)?.containerPort ?? null
 }
 
-function isChosen(service: Tree, { place, pod }: Finding): boolean {
+/** Whether a Service chooses a pod. */
+export function isChosen(service: Tree, { place, pod }: Pick<Finding, 'place' | 'pod'>): boolean {
   const selector = Object.entries(tree(tree(service['spec'])['selector']))
   const labels = tree(tree(tree(pod)['metadata'])['labels'])
   const namespace = tree(service['metadata'])['namespace'] ?? null

@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   healthcheck: async () => (await import('./commands/healthcheck.ts')).healthcheck,
   inject: async () => (await import('./commands/inject.ts')).inject,
   uninject: async () => (await import('./commands/uninject.ts')).uninject,
+  injector: async () => (await import('./commands/injector.ts')).injector,
   version: async () => (await import('./commands/version.ts')).version,
 }
 

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Finding } from '../../injector/manifest.ts'
-import type { Settings } from '../../injector/settings.ts'
 import type { Command, CommandOutput } from './command.ts'
 import { forEachManifest } from './manifests.ts'
-import { outriggerVersion } from './version.ts'
+import { isWanted } from '../../injector/report.ts'
+import { injectorSettings } from './injector-settings.ts'
 
 /** `outrigger inject`: adds the sidecar to the pods of Kubernetes manifests. */
 export const inject: Command = {
@@ -31,13 +30,11 @@ that it says so, or where a Service passes by a sidecar.
   run,
 }
 
-/** Reasons that a user gives, or that are no fault. */
-const WANTED = new Set(['disabled', 'not_selected', 'already_injected', 'ignored_namespace', 'host_network'])
-
 async function run(args: string[], io: CommandOutput): Promise<number> {
   const options = readOptions(args)
   if (typeof options === 'string') return usage(options, io)
-  const settings = await settingsOf(options)
+  // Who calls the command on a manifest wants it; the pod has the last word.
+  const settings = await injectorSettings({ ...options, inject: 'enabled' })
   if (typeof settings === 'string') return usage(settings, io)
   // zod and yaml are loaded by the command that needs them, not by the process that serves.
   const { injectManifest } = await import('../../injector/manifest.ts')
@@ -59,7 +56,7 @@ async function run(args: string[], io: CommandOutput): Promise<number> {
     io.stdout(done.text)
     return 0
   }
-  const isFine = findings.every(({ report }) => report.reason === null || WANTED.has(report.reason))
+  const isFine = findings.every(({ report }) => report.reason === null || isWanted(report.reason))
   const injected = new Set(findings.filter(({ report }) => report.outcome === 'injected'))
   const isPassed = injected.size === 0 || services.every(({ passes }) => passes)
   return isFine && isPassed ? 0 : 1
@@ -90,34 +87,6 @@ function readOptions(args: string[]) {
     return error instanceof Error ? error.message : String(error)
   }
 }
-
-async function settingsOf(
-  options: Exclude<ReturnType<typeof readOptions>, string>,
-): Promise<Settings | string> {
-  const { readSettings } = await import('../../injector/settings.ts')
-  const { parse } = await import('yaml')
-  let file: unknown = {}
-  try {
-    if (options.settings !== undefined) file = parse(readFileSync(options.settings, 'utf8')) ?? {}
-  } catch (error) {
-    return `${options.settings}: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`
-  }
-  if (typeof file !== 'object' || file === null) return `${options.settings}: it is no map`
-  const namespace = 'namespace' in file && typeof file.namespace === 'object' ? file.namespace : {}
-  return readSettings({
-    image: `outrigger:${outriggerVersion()}`,
-    // Who calls the command on a manifest wants it; the pod has the last word.
-    inject: 'enabled',
-    ...file,
-    ...given('image', options.image),
-    ...given('kubernetesVersion', options['kubernetes-version']),
-    ...given('configMap', options['config-map']),
-    namespace: { ...namespace, ...given('name', options.namespace) },
-  })
-}
-
-const given = (key: string, value: string | undefined): object =>
-  value === undefined ? {} : { [key]: value }
 
 function describe({ place, report }: Finding): string {
   const { outcome, mode, reason, detail, ports, notes } = report

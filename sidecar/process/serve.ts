@@ -6,6 +6,7 @@ import { openWriter } from '../telemetry/output.ts'
 import { isLogLevel, ProcessLog } from '../telemetry/process-log.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { systemRandom } from '../runtime/random.ts'
+import { lastResort } from './last-resort.ts'
 import { Outrigger } from './outrigger.ts'
 
 /** How long a line of the access log waits for others, in milliseconds. */
@@ -89,18 +90,4 @@ function onSignals(end: (how: { interactive: boolean }) => void, outrigger: Outr
     })
   }
   process.on('SIGHUP', () => void outrigger.reload())
-}
-
-/**
- * A bug that nobody caught: the state of whatever it broke is unknown, so the process says what it was and ends; its
- * supervisor starts another. Every callback of the data path catches its own, so this is for what is outside of it.
- */
-function lastResort(log: ProcessLog, flush: () => void): void {
-  const die = (kind: string) => (error: unknown) => {
-    log.fatal(kind, { error })
-    flush()
-    process.exit(70)
-  }
-  process.on('uncaughtException', die('uncaught exception'))
-  process.on('unhandledRejection', die('unhandled rejection'))
 }
