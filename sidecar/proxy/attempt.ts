@@ -13,7 +13,7 @@ import type { Upstream } from '../upstream/upstream.ts'
 import { Discard } from './discard.ts'
 import type { Mover } from './exchange-clock.ts'
 import type { ProxyParts } from './parts.ts'
-import { retryAfter } from './retry.ts'
+import { mayRepeat, retryAfter } from './retry.ts'
 
 /** How long a body waits for the upstream's 100 before it is sent all the same (RFC 9110 section 10.1.1). */
 const CONTINUE_MS = 1000
@@ -62,6 +62,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
   readonly #timeout: TimeoutPolicy
   #phase: 'connecting' | 'sending' | 'answered' | 'over' = 'connecting'
   #sent = false
+  #fresh = false
   #connection: OutgoingConnection | null = null
   #ticket: Ticket = 0
   #began = 0
@@ -94,11 +95,17 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
 
   /** @param fresh on a connection that was never used */
   start(fresh: boolean): void {
+    this.#fresh = fresh
     this.#began = this.#parts.wheel.now()
     this.#ticket = this.#upstream.begin(this.endpoint)
     this.#triedUntil = this.#began + this.#perTry
     if (this.#triedUntil !== Infinity) this.#arm()
     this.endpoint.pool.acquire(this, fresh)
+  }
+
+  /** Whether what is sent may come back unprocessed, whatever its method: a stream that a GOAWAY leaves out. */
+  get refusable(): boolean {
+    return this.#upstream.spec.protocol === 'http2'
   }
 
   // --- what the connection says ------------------------------------------------------------------------------
@@ -244,7 +251,9 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     this.#disarm()
     if (phase === 'answered') {
       this.endpoint.inFlight--
-      if (error !== null) this.#connection?.abort(this)
+      // Of HTTP/2 a whole response leaves the rest of the request to nobody.
+      if (error !== null || (this.refusable && !this.#sent && this.tunnel === null))
+        this.#connection?.abort(this)
       return
     }
     if (phase === 'connecting') this.endpoint.pool.cancel(this)
@@ -262,10 +271,13 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     else this.#connection?.abort(this)
   }
 
-  /** Tells the upstream what this showed. A lost reuse race and what a client did show nothing. */
+  /** Tells the upstream what this showed. What is repeated at once, and what a client did, show nothing. */
   #report(error: ProxyError | null): void {
     const shown = this.status !== 0 || (error !== null && error.side === 'upstream')
-    if (!shown || error?.repeatable === 'reuse_race') {
+    if (
+      !shown ||
+      (error !== null && (error.reason === 'upstream_overloaded' || mayRepeat(error, this.#fresh)))
+    ) {
       this.#upstream.abandoned(this.endpoint, this.#ticket)
       return
     }

@@ -107,7 +107,7 @@ export class Forward implements Work, UpstreamWaiter, HedgeOwner, TimerOwner, Pi
     if (this.#body.length === 'none') return this.#body
     attempt.expectsContinue = this.#exchange.expectsContinue && !this.#continued
     if (this.#replay === null && this.#exchange.tunnel === null) {
-      this.#replay = keepBody(this.method, this.#body, used, this.#route, this.#parts)
+      this.#replay = keepBody(this.method, this.#body, used, attempt.refusable, this.#route, this.#parts)
       this.#body = this.#replay ?? this.#body
     }
     if (!attempt.expectsContinue) this.#clock.watch(attempt)

@@ -121,8 +121,8 @@ function proceed(exchange: Exchange, route: Route, parts: ProxyParts): void {
     if (location instanceof ProxyError) fail(exchange, route, location)
     else send(exchange, route, action.status, ['location', location], Buffer.alloc(0))
   } else {
-    const sent = route.mirror === null ? exchange.body : mirror(exchange, route, parts)
-    const body = exchange.requestTransform === null ? sent : exchange.requestTransform(sent)
+    const sent = exchange.requestTransform === null ? exchange.body : exchange.requestTransform(exchange.body)
+    const body = route.mirror === null ? sent : mirror(exchange, sent, route, parts)
     const way = action.kind === 'split' ? action.choose(exchange) : action
     new Forward(exchange, route, way, parts, body).start()
   }

@@ -16,14 +16,15 @@ interface Copy {
   send(body: BodySource): void
 }
 
-/** Has the exchange's body leave a copy on its way. @returns the body that it goes on with */
+/** Has the body that goes upstream leave a copy on its way. @returns the body that it goes on with */
 export function tapBody(
   exchange: Exchange,
+  body: BodySource,
   copy: Copy,
   upstream: Upstream,
   budget: MemoryBudget,
 ): BodySource {
-  const tap = new MirrorTap(exchange.body, copy, upstream, budget)
+  const tap = new MirrorTap(body, copy, upstream, budget)
   exchange.set(TAP, tap)
   return tap
 }

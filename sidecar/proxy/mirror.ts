@@ -22,10 +22,10 @@ const TOTAL_MS = 15_000
  * is a body, when all of it has passed. What becomes of the copy is told to nobody: no answer, no line in the log, and
  * the request itself waits for nothing and fails for nothing.
  *
+ * @param body what goes upstream
  * @returns the body that the request goes on with
  */
-export function mirror(exchange: Exchange, route: Route, parts: ProxyParts): BodySource {
-  const { body } = exchange
+export function mirror(exchange: Exchange, body: BodySource, route: Route, parts: ProxyParts): BodySource {
   const to = route.mirror
   const policy = route.policies.mirror
   if (to === null || policy === null || exchange.tunnel !== null) return body
@@ -40,7 +40,7 @@ export function mirror(exchange: Exchange, route: Route, parts: ProxyParts): Bod
     copy.send(NO_BODY)
     return body
   }
-  return tapBody(exchange, copy, to.upstream, parts.budget)
+  return tapBody(exchange, body, copy, to.upstream, parts.budget)
 }
 
 /** The copy: an exchange without a client, on the same way upstream as any, whose answer is thrown away. */

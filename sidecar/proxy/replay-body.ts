@@ -4,7 +4,7 @@ import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { MemoryBudget } from '../runtime/memory-budget.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { Route } from '../snapshot/route.ts'
-import { mayRepeat } from './retry.ts'
+import { isIdempotent } from './retry.ts'
 
 /** How much of a body is kept for the reuse race where the route has no retries. */
 const RACE_LIMIT = 65_536
@@ -14,17 +14,20 @@ const RACE_LIMIT = 65_536
  * be kept.
  *
  * @param used whether its connection was used before, so that the request may be lost to the reuse race
+ * @param refusable whether it may come back unprocessed
  */
 export function keepBody(
   method: string,
   body: BodySource,
   used: boolean,
+  refusable: boolean,
   route: Route,
   parts: { readonly budget: MemoryBudget; readonly buffers: ReadBuffers },
 ): ReplayBody | null {
   const { retry } = route.policies
   const again = retry !== null && retry.methods.includes(method)
-  if (!again && !(mayRepeat(method) && (used || route.fallback !== null))) return null
+  const lost = isIdempotent(method) && (used || route.fallback !== null)
+  if (!again && !refusable && !lost) return null
   const limit = retry?.replay ?? RACE_LIMIT
   const known = typeof body.length === 'number' ? body.length : 0
   return known > limit ? null : new ReplayBody(body, parts.budget, parts.buffers, limit)

@@ -17,7 +17,7 @@ export interface RetryState {
   readonly replayable: boolean
   /** Retries made so far; the repetition after a reuse race is not one. */
   readonly retries: number
-  /** Whether the reuse race was lost once already. */
+  /** Whether it was repeated already, outside of the policy. */
   readonly raced: boolean
   /** What the route allows; null: nothing. */
   readonly policy: RetryPolicy | null
@@ -30,7 +30,7 @@ export interface RetryState {
 export function afterFailure(error: ProxyError, state: RetryState): 'retry' | 'repeat' | 'fail' {
   const { policy } = state
   if (!state.replayable) return 'fail'
-  if (error.repeatable === 'reuse_race' && !state.raced && IDEMPOTENT.has(state.method)) return 'repeat'
+  if (mayRepeat(error, state.raced) && (isUnprocessed(error) || IDEMPOTENT.has(state.method))) return 'repeat'
   if (policy === null || state.retries >= policy.count) return 'fail'
   if (error.repeatable === 'never_processed') return 'retry'
   return error.side === 'upstream' && policy.methods.includes(state.method) ? 'retry' : 'fail'
@@ -97,8 +97,22 @@ export function backoff(policy: RetryPolicy, retry: number, random: Random): num
   return random() * Math.min(to, from * 2 ** (retry - 1))
 }
 
+/**
+ * Whether a failure is one that is repeated at once, outside of the policy: a lost reuse race, and a stream that its
+ * peer gave back unprocessed, by a GOAWAY that leaves it out or by REFUSED_STREAM.
+ *
+ * @param raced whether the attempt was such a repetition itself
+ */
+export function mayRepeat(error: ProxyError, raced: boolean): boolean {
+  return !raced && (error.repeatable === 'reuse_race' || isUnprocessed(error))
+}
+
+function isUnprocessed({ reason, repeatable }: ProxyError): boolean {
+  return reason === 'upstream_reset' && repeatable === 'never_processed'
+}
+
 /** Whether a request of this method may be repeated after a reuse race, so that its body is worth a copy. */
-export function mayRepeat(method: string): boolean {
+export function isIdempotent(method: string): boolean {
   return IDEMPOTENT.has(method)
 }
 
