@@ -10,6 +10,7 @@ import { restore } from './restore.ts'
 import { readSettings } from './settings.ts'
 import { formatConfigErrors } from '../sidecar/config/config-error.ts'
 import { loadConfig } from '../sidecar/config/load/load.ts'
+import { assertKept } from '../test/harness/kept-fields.ts'
 
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,6}$/)
 const unknownField = fc.record({ someFutureField: fc.jsonValue() }, { requiredKeys: [] })
@@ -141,7 +142,7 @@ test('on any pod: injecting again changes nothing, uninjecting gives it back, no
       const read = readPod(plain(done))
       assert.ok(typeof read !== 'string')
       assert.deepEqual(restore(read), pod)
-      assertKept(pod, done, '')
+      assertKept(pod, plain(done))
       assertLoads(read.metadata?.annotations?.['outrigger.dev/generated-config'] ?? '')
     }),
     { numRuns: 250 },
@@ -157,27 +158,6 @@ function assertLoads(text: string): void {
   writeFileSync(file, text)
   const result = loadConfig([file], { secrets: true })
   assert.ok(result.ok, result.ok ? '' : formatConfigErrors(result.errors))
-}
-
-/** What the injector may change: probes lead elsewhere, names of ports move, PORT has another value. */
-const CHANGES = /\.(?:readinessProbe|livenessProbe|startupProbe|lifecycle|ports|env)(?:\.|$)/
-
-function assertKept(before: unknown, after: unknown, path: string): void {
-  if (CHANGES.test(path) || before === null) return
-  if (Array.isArray(before)) {
-    assert.ok(Array.isArray(after), path)
-    // The sidecar stands before them; volumes stand before its own.
-    const rest = path.endsWith('.volumes')
-      ? after.slice(0, before.length)
-      : after.slice(after.length - before.length)
-    for (const [index, item] of before.entries()) assertKept(item, rest[index], `${path}.${index}`)
-  } else if (typeof before === 'object') {
-    assert.ok(typeof after === 'object' && after !== null, path)
-    for (const [key, value] of Object.entries(before)) {
-      assert.ok(Object.hasOwn(after, key), `${path}.${key} is lost`)
-      assertKept(value, (after as Record<string, unknown>)[key], `${path}.${key}`)
-    }
-  } else assert.deepEqual(after, before, path)
 }
 
 test('wrong settings are all named', () => {
