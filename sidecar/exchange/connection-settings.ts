@@ -7,6 +7,17 @@ export interface ListenerLimits {
   readonly connections: number | null
   readonly connectionsPerAddress: number | null
   readonly requestsPerConnection: number | null
+  readonly http2: Http2Limits
+}
+
+/** What a client of HTTP/2 may use of one connection. */
+export interface Http2Limits {
+  /** Requests at once. */
+  readonly streams: number
+  /** Bytes of a request body that may come before somebody took them. */
+  readonly streamWindow: number
+  /** Bytes of all request bodies of a connection that may come ahead of our credit. */
+  readonly window: number
 }
 
 /** Clocks of a listener's connections in milliseconds; null: off. */

@@ -44,6 +44,7 @@ export class ServerConnection
   #ended = false
   #connectHost: string | null = null
 
+  /** @param channel is read already: its first bytes are given to `onBytes` next */
   constructor(channel: Channel, peer: Peer, host: ServerHost<ServerConnection>) {
     this.#channel = channel
     this.#host = host
@@ -53,7 +54,6 @@ export class ServerConnection
     this.#age = new ConnectionAge(host.wheel.now(), host.clocks.age)
     channel.owner = this
     host.wheel.schedule(this.#timer, host.clocks.head)
-    channel.start()
   }
 
   /** Whether no request is under way: such a connection may be closed by a drain. */

@@ -4,20 +4,21 @@ import type { Address, SocketEnd } from '../exchange/address.ts'
 import type { Exchange, Peer } from '../exchange/exchange.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { DateHeader } from '../http1/head-writer.ts'
-import { ServerConnection } from '../http1/server-connection.ts'
-import type { ServerHost } from '../http1/server-host.ts'
+import { ServerSession } from '../http2/server-session.ts'
 import type { ListenerConnection, ListenerLimits } from '../exchange/connection-settings.ts'
 import type { TcpConnection, TcpHost } from '../proxy/tcp.ts'
 import type { Channel } from '../runtime/channel.ts'
+import type { LingeringCounters } from '../runtime/lingering.ts'
+import type { MemoryBudget } from '../runtime/memory-budget.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Entry } from '../snapshot/snapshot.ts'
-import type { LingeringCounters } from '../telemetry/lingering-metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import type { ProxyHeaderResult } from '../telemetry/proxy-header-metrics.ts'
 import { adopt } from './adopt.ts'
 import { Admission, type AdmissionParts } from './admission.ts'
 import { bind } from './bind.ts'
+import { FirstRead, type HttpConnection, type HttpHost } from './first-read.ts'
 import { type Handshake, type HandshakeOwner, Handshakes } from './handshakes.ts'
 import { readProxyHeader, readServerName } from './read-first.ts'
 
@@ -25,6 +26,7 @@ import { readProxyHeader, readServerName } from './read-first.ts'
 export interface AcceptorParts extends AdmissionParts {
   readonly wheel: TimerWheel
   readonly buffers: ReadBuffers
+  readonly budget: MemoryBudget
   readonly date: DateHeader
   readonly lingering: LingeringCounters
   readonly log: Log
@@ -44,7 +46,7 @@ export interface AcceptorParts extends AdmissionParts {
   tcp(channel: Channel, peer: Peer, local: SocketEnd, host: TcpHost): TcpConnection
 }
 
-type Connection = ServerConnection | TcpConnection
+type Connection = HttpConnection | TcpConnection
 
 /** A connection before anything is spoken on it: what it is counted by, whose it is, and where it came in. */
 interface Arrival {
@@ -60,7 +62,7 @@ const TICKET_SECRET = randomBytes(32)
  * Owns a socket and its address: accepts, bounds how many connections there are, and makes each a server connection.
  * Outlives the snapshots that have its address; what it needs of one it reads when it needs it.
  */
-export class Acceptor implements ServerHost<ServerConnection>, TcpHost, HandshakeOwner {
+export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
   readonly entry: string
   readonly wheel: TimerWheel
   readonly date: DateHeader
@@ -114,6 +116,10 @@ export class Acceptor implements ServerHost<ServerConnection>, TcpHost, Handshak
 
   get lingering(): LingeringCounters {
     return this.#parts.lingering
+  }
+
+  get budget(): MemoryBudget {
+    return this.#parts.budget
   }
 
   #refresh(): void {
@@ -171,6 +177,13 @@ export class Acceptor implements ServerHost<ServerConnection>, TcpHost, Handshak
 
   refuse(exchange: Exchange, error: ProxyError): void {
     this.#parts.refuse(exchange, error)
+  }
+
+  spoke(before: FirstRead, now: HttpConnection): void {
+    const counted = this.#connections.get(before)
+    if (counted === undefined) return
+    this.#connections.delete(before)
+    this.#connections.set(now, counted)
   }
 
   closed(connection: Connection): void {
@@ -251,13 +264,13 @@ export class Acceptor implements ServerHost<ServerConnection>, TcpHost, Handshak
     } else this.#open(socket, arrival, plain)
   }
 
-  onSecured(raw: net.Socket, { socket, serverName, identity }: Handshake): void {
+  onSecured(raw: net.Socket, { socket, serverName, identity, http2 }: Handshake): void {
     const arrival = this.#arriving.get(raw)
     // It is there from `begin` on, until one of the two is called.
     if (arrival === undefined) return
     this.#arriving.delete(raw)
     this.#parts.handshake(this.entry, '')
-    this.#open(socket, arrival, { ...arrival.peer, encrypted: true, serverName, identity })
+    this.#open(socket, arrival, { ...arrival.peer, encrypted: true, serverName, identity }, http2)
   }
 
   onInsecure(raw: net.Socket, why: string): void {
@@ -268,12 +281,18 @@ export class Acceptor implements ServerHost<ServerConnection>, TcpHost, Handshak
     this.#parts.handshake(this.entry, why)
   }
 
-  #open(socket: net.Socket, { counted, local }: Arrival, peer: Peer): void {
+  #open(socket: net.Socket, { counted, local }: Arrival, peer: Peer, http2 = false): void {
     const channel = adopt(socket, this.#parts.buffers, () =>
       this.#parts.log.warn('this Node reads accepted sockets the slow way', { node: process.version }),
     )
+    if (http2) {
+      const session = new ServerSession(channel, peer, this)
+      this.#connections.set(session, counted)
+      session.start()
+      return
+    }
     if (this.#current.protocol === 'http') {
-      this.#connections.set(new ServerConnection(channel, peer, this), counted)
+      this.#connections.set(new FirstRead(channel, peer, !peer.encrypted, this), counted)
       return
     }
     const connection = this.#parts.tcp(channel, peer, local, this)

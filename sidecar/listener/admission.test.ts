@@ -10,6 +10,7 @@ const LIMITS: ListenerLimits = {
   connections: null,
   connectionsPerAddress: null,
   requestsPerConnection: null,
+  http2: { streams: 100, streamWindow: 65_536, window: 1_048_576 },
 }
 
 function make(maxConnections = 100): {

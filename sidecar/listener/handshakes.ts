@@ -12,6 +12,8 @@ export interface Handshake {
   /** SNI in lower case; empty where the client named none. */
   readonly serverName: string
   readonly identity: PeerIdentity | null
+  /** Whether HTTP/2 was agreed on (ALPN). */
+  readonly http2: boolean
 }
 
 /** Who hears how handshakes end. Exactly one of the two is called for each that began, at the latest when its socket closes. */
@@ -71,7 +73,7 @@ export class Handshakes {
       ciphers: CIPHERS,
       honorCipherOrder: true,
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (keys === null ? constants.SSL_OP_NO_TICKET : 0),
-      ...(http ? { ALPNProtocols: ['http/1.1'] } : {}),
+      ...(http ? { ALPNProtocols: ['h2', 'http/1.1'] } : {}),
       requestCert: specs.some(spec => spec?.clients != null),
       // Where every listener needs one, its absence is an alert of TLS that clients understand.
       rejectUnauthorized: specs.length > 0 && specs.every(spec => spec?.clients?.required === true),
@@ -122,7 +124,13 @@ export class Handshakes {
     const serverName = typeof socket.servername === 'string' ? socket.servername.toLowerCase() : ''
     const verdict = this.#identify(socket, serverName)
     if (typeof verdict === 'string') this.#insecure(socket, verdict)
-    else this.#owner.onSecured(rawOf(socket), { socket, serverName, identity: verdict })
+    else
+      this.#owner.onSecured(rawOf(socket), {
+        socket,
+        serverName,
+        identity: verdict,
+        http2: socket.alpnProtocol === 'h2',
+      })
   }
 
   /** Who calls; a text says why that is nobody we let in. Evaluated on each handshake, resumed or not. */

@@ -28,6 +28,8 @@ for (const row of new Set(REQUEST_CASES.map(one => one.row))) {
     for (const one of cases) {
       // The sink never says 100, so that each costs a second.
       if (one.name === '100-continue') continue
+      // On a listener these bytes are no request of HTTP/1, but the beginning of HTTP/2.
+      if (one.name === 'the preface of HTTP/2') continue
       for (const cut of new Set([0, 1 + (one.name.length % 17), one.bytes.length - 1]))
         await play(one, cut, target, own)
     }

@@ -62,6 +62,20 @@ const servedHost = text(
   (value, shown) => parseHost(value, shown, false),
 )
 
+const http2 = section('limits of HTTP/2', {
+  streams: option(integer(1, 10_000), 'requests at once; more are refused, to be sent again', 100),
+  streamWindow: option(
+    size(16 * 1024, 16 * 1024 * 1024),
+    'how much of a request body may come before the upstream takes it',
+    '64KiB',
+  ),
+  window: option(
+    size(64 * 1024, 256 * 1024 * 1024),
+    'how much of all request bodies together may come ahead of what we have credited',
+    '1MiB',
+  ),
+})
+
 const limits = section('limits of a listener', {
   headerBytes: option(size(1024, 1024 * 1024), 'the whole request head; 431 beyond', '16KiB'),
   headerFields: option(integer(1, 10_000), 'header fields of a request; 431 beyond', 100),
@@ -79,6 +93,7 @@ const limits = section('limits of a listener', {
     'requests until a connection is closed',
     false,
   ),
+  http2: option(http2, 'what a client may use of one HTTP/2 connection'),
 })
 
 const connection = section('connections of a listener', {

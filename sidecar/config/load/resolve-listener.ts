@@ -210,6 +210,11 @@ function resolveLimits({ role, limits }: WrittenListener): ListenerLimits {
     connections: limits?.connections ?? null,
     connectionsPerAddress: perAddress === undefined && role === 'edge' ? 1000 : (perAddress ?? null),
     requestsPerConnection: limits?.requestsPerConnection ?? null,
+    http2: {
+      streams: limits?.http2?.streams ?? 100,
+      streamWindow: limits?.http2?.streamWindow ?? 64 * 1024,
+      window: limits?.http2?.window ?? 1024 * 1024,
+    },
   }
 }
 
