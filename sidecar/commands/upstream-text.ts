@@ -12,12 +12,18 @@ import { durationText } from './quantity-text.ts'
 /** How an upstream is balanced, checked, protected and limited, in words: a label and a text each. */
 export function upstreamSettings(spec: UpstreamSpec): (readonly [label: string, text: string])[] {
   return [
+    ...(spec.protocol === 'http2' ? [['protocol', protocolText(spec)] as const] : []),
     ['balanced', balanceText(spec.loadBalance)],
     ['checked', spec.healthCheck === null ? 'off' : checkText(spec.healthCheck)],
     ['ejection', spec.outlierDetection === null ? 'off' : outlierText(spec.outlierDetection)],
     ['breaker', spec.circuitBreaker === null ? 'off' : breakerText(spec.circuitBreaker)],
     ['limits', limitsText(spec.limits)],
   ]
+}
+
+function protocolText({ tls, connection }: UpstreamSpec): string {
+  const how = tls === null ? 'in the clear (h2c)' : 'over TLS (h2)'
+  return `HTTP/2 ${how}; an idle session is kept for ${durationText(connection.keepAlive)}`
 }
 
 function balanceText({ policy, by, zone, slowStart, panicPercent }: LoadBalanceSpec): string {

@@ -80,8 +80,10 @@ export interface PoolCounters {
 
 /** The connections to one endpoint. Limits are the upstream's; they are checked before anyone asks. */
 export interface ConnectionPool {
-  /** Connections that wait for a request. */
+  /** Connections without a request. */
   readonly idle: number
+  /** Whether a request can be sent without one more connection: on one that stands, or that is being opened for others. */
+  readonly ready: boolean
   /** Connections that stand. */
   readonly open: number
   /** Connections that stand or are being opened. */

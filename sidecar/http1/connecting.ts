@@ -1,6 +1,6 @@
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { Channel, type ChannelOwner, type Opening } from '../runtime/channel.ts'
-import type { Destination } from '../runtime/destination.ts'
+import { type Destination, isTlsFailure } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
 
@@ -11,10 +11,6 @@ export interface ConnectingOwner {
   /** It does not, so that whatever it was for was never processed. */
   onConnectFailed(connecting: Connecting, error: ProxyError): void
 }
-
-/** How Node and OpenSSL begin the codes of a handshake that failed; else it is the socket's. */
-const TLS_CODE =
-  /^(?:ERR_(?:TLS|SSL)_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_|PATH_LENGTH|HOSTNAME_MISMATCH)/
 
 /** One connection that is being opened. */
 export class Connecting implements ChannelOwner, TimerOwner {
@@ -55,7 +51,7 @@ export class Connecting implements ChannelOwner, TimerOwner {
   }
 
   onClose(code: string): void {
-    const reason = TLS_CODE.test(code) ? 'upstream_tls_failed' : 'upstream_connect_failed'
+    const reason = isTlsFailure(code) ? 'upstream_tls_failed' : 'upstream_connect_failed'
     this.#fail(new ProxyError(reason, '', { cause: code, repeatable: 'never_processed' }))
   }
 

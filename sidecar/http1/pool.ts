@@ -43,6 +43,10 @@ export class Pool implements ConnectionPool, ConnectingOwner {
     return this.#idle.length
   }
 
+  get ready(): boolean {
+    return this.#idle.length > 0
+  }
+
   get open(): number {
     return this.#open.size
   }

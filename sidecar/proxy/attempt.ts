@@ -13,7 +13,7 @@ import type { Upstream } from '../upstream/upstream.ts'
 import { Discard } from './discard.ts'
 import type { Mover } from './exchange-clock.ts'
 import type { ProxyParts } from './parts.ts'
-import { mayRepeat, retryAfter } from './retry.ts'
+import { repeatsAtOnce, retryAfter } from './retry.ts'
 
 /** How long a body waits for the upstream's 100 before it is sent all the same (RFC 9110 section 10.1.1). */
 const CONTINUE_MS = 1000
@@ -276,7 +276,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     const shown = this.status !== 0 || (error !== null && error.side === 'upstream')
     if (
       !shown ||
-      (error !== null && (error.reason === 'upstream_overloaded' || mayRepeat(error, this.#fresh)))
+      (error !== null && (error.reason === 'upstream_overloaded' || repeatsAtOnce(error, this.#fresh)))
     ) {
       this.#upstream.abandoned(this.endpoint, this.#ticket)
       return

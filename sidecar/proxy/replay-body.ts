@@ -4,7 +4,7 @@ import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { MemoryBudget } from '../runtime/memory-budget.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { Route } from '../snapshot/route.ts'
-import { isIdempotent } from './retry.ts'
+import { mayRepeat } from './retry.ts'
 
 /** How much of a body is kept for the reuse race where the route has no retries. */
 const RACE_LIMIT = 65_536
@@ -26,7 +26,7 @@ export function keepBody(
 ): ReplayBody | null {
   const { retry } = route.policies
   const again = retry !== null && retry.methods.includes(method)
-  const lost = isIdempotent(method) && (used || route.fallback !== null)
+  const lost = mayRepeat(method) && (used || route.fallback !== null)
   if (!again && !refusable && !lost) return null
   const limit = retry?.replay ?? RACE_LIMIT
   const known = typeof body.length === 'number' ? body.length : 0

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { RetryPolicy } from '../snapshot/policies.ts'
 import { afterFailure, afterStatus, backoff, conditionOf, mayMatter } from './retry.ts'
-import { mayRepeat, type RetryState, retryAfter } from './retry.ts'
+import { mayRepeat, repeatsAtOnce, type RetryState, retryAfter } from './retry.ts'
 
 const policy = (more: Partial<RetryPolicy> = {}): RetryPolicy => ({
   count: 1,
@@ -29,6 +29,7 @@ const OTHERS = ['POST', 'PATCH', 'CONNECT', 'TRACE', 'ODD', 'get']
 const wide = policy({ statuses: [502, 503, 504], methods: SAFE })
 const NEVER = new ProxyError('upstream_connect_failed', '', { repeatable: 'never_processed' })
 const RACE = new ProxyError('upstream_reset', '', { repeatable: 'reuse_race' })
+const REFUSED = new ProxyError('upstream_reset', '', { repeatable: 'never_processed' })
 const NO = new ProxyError('upstream_reset')
 const WALL = Date.UTC(2026, 0, 1)
 const wall = (): number => WALL
@@ -49,6 +50,17 @@ test('a lost reuse race is repeated once, for methods that do no harm twice, out
     assert.equal(afterFailure(RACE, state({ method, raced: true })), 'fail')
     assert.equal(mayRepeat(method), expected === 'repeat')
   }
+})
+
+test('a stream that its peer refused unprocessed is repeated once at once, whatever its method; then it is a retry', () => {
+  for (const method of [...SAFE, ...OTHERS]) {
+    assert.equal(afterFailure(REFUSED, state({ method, policy: null })), 'repeat')
+    assert.equal(afterFailure(REFUSED, state({ method, raced: true })), 'retry')
+    assert.equal(afterFailure(REFUSED, state({ method, raced: true, retries: 1 })), 'fail')
+    assert.equal(afterFailure(REFUSED, state({ method, replayable: false })), 'fail')
+  }
+  assert.equal(repeatsAtOnce(REFUSED, false) && repeatsAtOnce(RACE, false), true)
+  assert.equal(repeatsAtOnce(REFUSED, true) || repeatsAtOnce(NEVER, false) || repeatsAtOnce(NO, false), false)
 })
 
 test('what may have been processed is retried for the methods of the policy only', () => {

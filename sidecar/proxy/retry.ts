@@ -30,7 +30,8 @@ export interface RetryState {
 export function afterFailure(error: ProxyError, state: RetryState): 'retry' | 'repeat' | 'fail' {
   const { policy } = state
   if (!state.replayable) return 'fail'
-  if (mayRepeat(error, state.raced) && (isUnprocessed(error) || IDEMPOTENT.has(state.method))) return 'repeat'
+  if (repeatsAtOnce(error, state.raced) && (isUnprocessed(error) || IDEMPOTENT.has(state.method)))
+    return 'repeat'
   if (policy === null || state.retries >= policy.count) return 'fail'
   if (error.repeatable === 'never_processed') return 'retry'
   return error.side === 'upstream' && policy.methods.includes(state.method) ? 'retry' : 'fail'
@@ -103,7 +104,7 @@ export function backoff(policy: RetryPolicy, retry: number, random: Random): num
  *
  * @param raced whether the attempt was such a repetition itself
  */
-export function mayRepeat(error: ProxyError, raced: boolean): boolean {
+export function repeatsAtOnce(error: ProxyError, raced: boolean): boolean {
   return !raced && (error.repeatable === 'reuse_race' || isUnprocessed(error))
 }
 
@@ -112,7 +113,7 @@ function isUnprocessed({ reason, repeatable }: ProxyError): boolean {
 }
 
 /** Whether a request of this method may be repeated after a reuse race, so that its body is worth a copy. */
-export function isIdempotent(method: string): boolean {
+export function mayRepeat(method: string): boolean {
   return IDEMPOTENT.has(method)
 }
 

@@ -21,7 +21,7 @@ export interface ChannelOwner {
 /** How a connection that we open begins, where it is not to carry HTTP/1.1. */
 export interface Opening {
   /** What is spoken (ALPN); empty: it is not said. */
-  readonly protocol: 'http/1.1' | ''
+  readonly protocol: 'http/1.1' | 'h2' | ''
   /** What goes out before anything else, TLS included; null: nothing. */
   readonly preface: Buffer | null
 }

@@ -25,3 +25,12 @@ export interface SecureDialer {
     preface?: Buffer | null,
   ): tls.TLSSocket
 }
+
+/** How Node and OpenSSL begin the codes of a handshake that failed; else a code is the socket's. */
+const TLS_CODE =
+  /^(?:ERR_(?:TLS|SSL)_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|INVALID_|PATH_LENGTH|HOSTNAME_MISMATCH)/
+
+/** Whether a socket's error code says that the handshake failed, and not the way there. */
+export function isTlsFailure(code: string): boolean {
+  return TLS_CODE.test(code)
+}

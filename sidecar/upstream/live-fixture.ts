@@ -128,6 +128,7 @@ export function upstreamSpec(more: Partial<UpstreamSpec> = {}): UpstreamSpec {
     limits: limits(2, 2),
     tls: null,
     proxyProtocol: null,
+    protocol: 'http1',
     connection: { connect: 1000, keepAlive: 1000 },
     ...more,
   }

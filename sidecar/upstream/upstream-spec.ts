@@ -124,6 +124,8 @@ export interface UpstreamSpec {
   readonly tls: UpstreamTlsSpec | null
   /** Which header tells it, at the start of each connection, whom that is for; null: none. TCP routes only. */
   readonly proxyProtocol: 'v1' | 'v2' | null
+  /** What is spoken with it by HTTP routes; `http2` is h2c where it is plain. */
+  readonly protocol: 'http1' | 'http2'
   readonly connection: {
     readonly connect: number
     readonly keepAlive: number

@@ -16,7 +16,7 @@ export function resolveUpstream(
   resolution: Resolution,
 ): ResolvedUpstream {
   const path = ['upstreams', name]
-  const { url, connection } = written
+  const { url, connection, protocol = 'http1' } = written
   if (url === undefined && written.endpoints === undefined) {
     resolution.fault(path, `the upstream \`${name}\` needs \`url\` or \`endpoints\``, undefined, 'key')
   } else if (url !== undefined && written.endpoints !== undefined) {
@@ -71,11 +71,12 @@ export function resolveUpstream(
     outlierDetection: resolveOutlier(written.outlierDetection, [...path, 'outlierDetection'], resolution),
     circuitBreaker: resolveBreaker(written.circuitBreaker, [...path, 'circuitBreaker'], resolution),
     proxyProtocol: written.proxyProtocol || null,
+    protocol,
     tls: resolveUpstreamTls(written.tls, url?.encrypted === true, [...path, 'tls'], resolution),
     limits: resolveLimits(written.limits, [...path, 'limits'], resolution),
     connection: {
       connect: connection?.connect ?? (local ? 1000 : 2000),
-      keepAlive: connection?.keepAlive ?? 3000,
+      keepAlive: connection?.keepAlive ?? (protocol === 'http2' ? 300_000 : 3000),
     },
   }
   return { ...content, hash: contentHash(content), at: resolution.place(path, 'key') }

@@ -104,7 +104,7 @@ export const upstreamSchema = section(
         pending: option(integer(0, 1_000_000), 'requests that wait for a connection', 256),
         connections: option(
           integerOrOff(1, 1_000_000),
-          'open connections to all endpoints together. Default: as many as are in flight',
+          'open connections to all endpoints together; of HTTP/2 each endpoint may have one in any case. Default: as many as are in flight',
           false,
         ),
         retries: option(
@@ -139,6 +139,11 @@ export const upstreamSchema = section(
       'TCP routes: each connection begins with a PROXY protocol header that names the client; `on` is `v2`',
       false,
     ),
+    protocol: option(
+      oneOf(['http1', 'http2']),
+      'what is spoken with it; `http2` without TLS is h2c, with TLS it has to be agreed on (ALPN)',
+      'http1',
+    ),
     connection: option(
       section('connections of an upstream', {
         connect: option(
@@ -146,12 +151,12 @@ export const upstreamSchema = section(
           'how long a connection may take to be made; 1s where every endpoint is on this machine',
           '2s',
         ),
-        keepAlive: option(duration, 'how long an idle connection is kept', '3s'),
+        keepAlive: option(duration, 'how long an idle connection is kept; 5m where `protocol` is `http2`', '3s'),
       }),
       'its connections',
     ),
   },
-  ['discovery', 'protocol'],
+  ['discovery'],
 )
 /** An upstream as it is written, after the schema has read it. */
 export type WrittenUpstream = z.infer<typeof upstreamSchema>
