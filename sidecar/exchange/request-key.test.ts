@@ -182,3 +182,12 @@ test('a counting key is there for every request, bounded, and no value can be an
     { numRuns: 100, seed: 1 },
   )
 })
+
+test('the version that is asked for is a key, and a request without one has none', () => {
+  const source = { kind: 'accept', name: 'vnd.shop' } as const
+  assert.equal(keyOf(request(['accept', 'application/vnd.shop.v2+json']), source), 'v2')
+  assert.equal(keyOf(request(['accept', '*/*']), source), null)
+  const count = compileCountingKey([source])
+  assert.equal(count(request(['accept', '*/*'])), count(request()))
+  assert.notEqual(count(request(['accept', 'application/vnd.shop.v2+json'])), count(request()))
+})

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { acceptedVersion } from './accepted-version.ts'
 import { claimText } from './caller.ts'
 import { cookieValue } from './cookies.ts'
 import type { Exchange } from './exchange.ts'
@@ -21,6 +22,8 @@ export type KeySource =
   | { readonly kind: 'query'; readonly name: string }
   | { readonly kind: 'param'; readonly name: string }
   | { readonly kind: 'claim'; readonly name: string }
+  /** What follows the vendor `name`, in lower case, in the media type that is asked for. */
+  | { readonly kind: 'accept'; readonly name: string }
   /** `name` is the expression. */
   | { readonly kind: 'cel'; readonly name: string }
 
@@ -135,6 +138,8 @@ function compileSource(source: KeySource): RequestKey {
       return exchange => present(queryValue(exchange.request?.query ?? '', source.name))
     case 'cookie':
       return exchange => present(cookieValue(exchange.headers, source.name))
+    case 'accept':
+      return exchange => acceptedVersion(exchange.headers, source.name)
     case 'header':
       return exchange => headerKey(exchange, source.name)
   }

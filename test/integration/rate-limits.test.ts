@@ -342,3 +342,17 @@ test('so many at once: the place is free when the answer is out, and when the cl
   await (await upstream.accept()).readUntil('\r\n\r\n')
   for (const client of [...clients, third]) client.destroy()
 })
+
+test('by the version that is asked for', async t => {
+  const asking = await Asking.of(
+    t,
+    configuration({ a: '{ requests: 2, per: day, by: { accept: vnd.Shop } }' }),
+  )
+  const accept = (type: string): Record<string, string> => ({ accept: type })
+  assert.equal(await asking.room('/a', accept('application/vnd.shop.v1+json')), 2)
+  assert.equal(await asking.room('/a', accept('application/vnd.shop.v2+json')), 2)
+  assert.equal(await asking.room('/a', accept('text/html')), 2)
+  assert.equal(await asking.room('/a', accept('*/*')), 0, 'those without are counted by their address')
+  const { headers } = await asking.get('/a', accept('*/*'))
+  assert.match(String(headers['ratelimit']), /^"accept.vnd.shop-day";/)
+})

@@ -28,27 +28,33 @@ const word = oneOf(['consumer', 'group', 'address', 'all', 'path']).transform((k
   kind,
 }))
 
-const named = section(
-  'a key of requests',
-  {
-    header: option(fieldName, 'the value of a header'),
-    cookie: option(cookieName, 'the value of a cookie'),
-    query: option(queryName, 'the value of a query parameter'),
-    param: option(parameterName, 'the value of a path parameter'),
-    claim: option(claimPath, 'a claim of the caller; `a.b` goes into a claim that is a map'),
-    cel: option(valueExpression, 'the value of an expression'),
-  },
-  ['accept'],
-).transform((given, context): KeySource => {
+const vendor = text('a vendor of media types', { samples: ['vnd.shop'] }, 'vnd.x', (value, shown) =>
+  /^(vnd|prs|x)\.[a-z0-9][a-z0-9._-]{0,62}$/i.test(value)
+    ? value.toLowerCase()
+    : new Wrong(`expected a vendor of media types such as \`vnd.shop\`, got ${shown}`),
+)
+
+const named = section('a key of requests', {
+  header: option(fieldName, 'the value of a header'),
+  cookie: option(cookieName, 'the value of a cookie'),
+  query: option(queryName, 'the value of a query parameter'),
+  param: option(parameterName, 'the value of a path parameter'),
+  claim: option(claimPath, 'a claim of the caller; `a.b` goes into a claim that is a map'),
+  accept: option(
+    vendor,
+    'the version in the media type that is asked for: `v2` of `application/vnd.shop.v2+json` for `vnd.shop`',
+  ),
+  cel: option(valueExpression, 'the value of an expression'),
+}).transform((given, context): KeySource => {
   const found: KeySource[] = []
-  for (const kind of ['header', 'cookie', 'query', 'param', 'claim', 'cel'] as const) {
+  for (const kind of ['header', 'cookie', 'query', 'param', 'claim', 'accept', 'cel'] as const) {
     const name = given[kind]
     if (name !== undefined) found.push({ kind, name })
   }
   const [only, second] = found
   if (only !== undefined && second === undefined) return only
   const message =
-    'expected one of `header`, `cookie`, `query`, `param`, `claim` and `cel`; several keys are a list'
+    'expected one of `header`, `cookie`, `query`, `param`, `claim`, `accept` and `cel`; several keys are a list'
   context.issues.push({ code: 'custom', input: given, message })
   return z.NEVER
 })

@@ -1,5 +1,5 @@
 /** The words of `by` that name something. An expression makes no name: such a limit says its own. */
-const NAMED = ['header', 'cookie', 'query', 'param', 'claim'] as const
+const NAMED = ['header', 'cookie', 'query', 'param', 'claim', 'accept'] as const
 
 /**
  * What a limit is called: its `name`, else what it is (`consumer-minute`, `header.x-tenant-hour`). Of what was written,
@@ -21,7 +21,7 @@ function wordText(word: unknown): string | null {
   const kind = NAMED.find(key => typeof word[key] === 'string')
   if (kind === undefined) return null
   const name = String(word[kind])
-  return `${kind}.${kind === 'header' ? name.toLowerCase() : name}`
+  return `${kind}.${kind === 'header' || kind === 'accept' ? name.toLowerCase() : name}`
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {
