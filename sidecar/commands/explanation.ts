@@ -207,7 +207,7 @@ function upstreamOf(
     headers: pairsOf(exchange.upstreamHeaders),
     loadBalance: upstream.loadBalance.policy,
     hashed: hashedText(upstream, exchange),
-    endpoints: upstream.endpoints.map(endpointText),
+    endpoints: [...upstream.endpoints.map(endpointText), ...discoveryTexts(upstream)],
     settings: upstreamSettings(upstream),
     live: null,
   }
@@ -226,6 +226,14 @@ function endpointText({ address, weight, zone, priority }: UpstreamSpec['endpoin
   if (priority !== 0) more.push(`priority ${priority}`)
   const label = addressLabel(address)
   return more.length === 0 ? label : `${label} (${more.join(', ')})`
+}
+
+/** Which Service of Kubernetes is asked for endpoints. None is asked here. */
+function discoveryTexts({ discovery }: UpstreamSpec): string[] {
+  if (discovery === undefined) return []
+  const { service, namespace, port, api } = discovery
+  const at = namespace === '' ? service : `${service}.${namespace}`
+  return [`kubernetes ${at}${port === null ? '' : `:${port}`}${api === null ? '' : ` of ${api.url}`}`]
 }
 
 function pairsOf(headers: HeaderList): [name: string, value: string][] {

@@ -5,6 +5,7 @@ import type { Random } from '../runtime/random.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { Lease, Registry } from '../runtime/registry.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
+import type { WatchedService } from '../telemetry/discovery-metrics.ts'
 import type { Log } from '../telemetry/process-log.ts'
 import type { UpstreamRecorder } from '../telemetry/recorder.ts'
 import { RepetitionLimit } from '../telemetry/repetition.ts'
@@ -14,6 +15,8 @@ import { Breaker } from './breaker.ts'
 import { CheckSlots } from './checks/check-slots.ts'
 import { DnsResolver, type Every } from './discovery/dns.ts'
 import type { LookupQueue } from './discovery/lookup-queue.ts'
+import { KubernetesServices } from './discovery/kubernetes-services.ts'
+import { KubernetesSource } from './discovery/kubernetes-source.ts'
 import { ResolvedSource } from './discovery/resolved-source.ts'
 import type { Resolver } from './discovery/resolver.ts'
 import type { Source } from './discovery/source.ts'
@@ -49,10 +52,12 @@ export class LiveState {
   readonly #parts: LiveParts
   readonly #log: RepetitionLimit
   readonly #slots = new CheckSlots()
+  readonly #services: KubernetesServices
 
   constructor(parts: LiveParts) {
     this.#parts = parts
     this.#log = new RepetitionLimit(parts.log, parts.clock)
+    this.#services = new KubernetesServices({ ...parts, log: this.#log })
   }
 
   get wheel(): TimerWheel {
@@ -88,8 +93,16 @@ export class LiveState {
   }
 
   /** Where an upstream's endpoints come from; each source gives back what it holds. */
-  sources({ endpoints }: UpstreamSpec): Source[] {
-    return endpoints.map(one => new ResolvedSource(one, this.#resolver(one.address)))
+  sources({ endpoints, discovery, loadBalance }: UpstreamSpec): Source[] {
+    const written = endpoints.map(one => new ResolvedSource(one, this.#resolver(one.address)))
+    return discovery === undefined
+      ? written
+      : [...written, new KubernetesSource(discovery, loadBalance.zone, this.#services.acquire(discovery))]
+  }
+
+  /** The Services of Kubernetes that are watched now. */
+  get watched(): Iterable<WatchedService> {
+    return this.#services.states
   }
 
   #resolver(address: Address): Lease<Resolver> {

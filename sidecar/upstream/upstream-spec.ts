@@ -105,10 +105,28 @@ export interface UpstreamTlsSpec {
   readonly hash: string
 }
 
+/** A Service of Kubernetes whose endpoints are watched. */
+export interface KubernetesSpec {
+  readonly service: string
+  /** Empty: the one this process runs in. */
+  readonly namespace: string
+  /** The name of a port of the Service, or a number at the pods; null: the only one there is. */
+  readonly port: string | number | null
+  /** Null: what a pod is given. Files are absolute; null: the system's authorities, no token. */
+  readonly api: {
+    readonly url: string
+    readonly caFile: string | null
+    readonly tokenFile: string | null
+  } | null
+}
+
 /** An upstream as the loader resolved it: plain data. */
 export interface UpstreamSpec {
   readonly name: string
+  /** As they were written; empty where they are discovered. */
   readonly endpoints: readonly EndpointSpec[]
+  /** Where its endpoints are found. Absent where they are written. */
+  readonly discovery?: KubernetesSpec
   /** The authority of `url` (host, and port where it is not 80), else the upstream's name: what an outbound listener sends as Host. */
   readonly authority: string
   /** Whether `url` says https: such a service chooses what it shows by its own name, so an edge sends that. */

@@ -4,6 +4,7 @@ import type { EndpointSpec, LoadBalanceSpec, UpstreamLimits } from '../../upstre
 import type { ResolvedUpstream } from '../resolved.ts'
 import { addressText, isLoopback } from './address-text.ts'
 import { contentHash } from './hash.ts'
+import { resolveDiscovery } from './resolve-discovery.ts'
 import { resolveBreaker, resolveHealthCheck, resolveOutlier } from './resolve-health.ts'
 import { resolveUpstreamTls } from './resolve-tls.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
@@ -17,12 +18,20 @@ export function resolveUpstream(
 ): ResolvedUpstream {
   const path = ['upstreams', name]
   const { url, connection, protocol = 'http1' } = written
-  if (url === undefined && written.endpoints === undefined) {
-    resolution.fault(path, `the upstream \`${name}\` needs \`url\` or \`endpoints\``, undefined, 'key')
-  } else if (url !== undefined && written.endpoints !== undefined) {
+  const [first, second] = (['url', 'endpoints', 'discovery'] as const).filter(
+    key => written[key] !== undefined,
+  )
+  if (first === undefined) {
     resolution.fault(
-      [...path, 'endpoints'],
-      '`url` and `endpoints` are alternatives: give one',
+      path,
+      `the upstream \`${name}\` needs \`url\`, \`endpoints\` or \`discovery\``,
+      undefined,
+      'key',
+    )
+  } else if (second !== undefined) {
+    resolution.fault(
+      [...path, second],
+      `\`${first}\` and \`${second}\` are alternatives: give one`,
       undefined,
       'key',
     )
@@ -59,10 +68,15 @@ export function resolveUpstream(
       zone: '',
       priority: 0,
     })
-  const local = endpoints.every(endpoint => isLoopback(endpoint.address))
+  const discovery =
+    written.discovery === undefined
+      ? undefined
+      : resolveDiscovery(written.discovery, [...path, 'discovery'], resolution)
+  const local = discovery === undefined && endpoints.every(endpoint => isLoopback(endpoint.address))
   const content = {
     name,
     endpoints,
+    ...(discovery === undefined ? {} : { discovery }),
     authority: url?.authority ?? name,
     https: url?.encrypted === true,
     basePath: url?.basePath ?? '',

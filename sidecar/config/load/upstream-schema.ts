@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { parseAddress } from './address-text.ts'
 import { loadBalance, zone } from './balance-schema.ts'
+import { discovery } from './discovery-schema.ts'
 import { circuitBreaker, healthCheck, outlierDetection } from './health-schema.ts'
 import { duration } from './quantities.ts'
 import { integer, integerOrOff, oneOf, text, Wrong } from './scalars.ts'
@@ -82,6 +83,7 @@ export const upstreamSchema = section(
       list(endpoint),
       'its addresses, instead of `url`; names are resolved to all their addresses',
     ),
+    discovery: option(discovery, 'finds its endpoints, instead of `url` and `endpoints`'),
     loadBalance: option(
       loadBalance,
       'how an endpoint is chosen: the name of a policy, or a map',
@@ -151,12 +153,15 @@ export const upstreamSchema = section(
           'how long a connection may take to be made; 1s where every endpoint is on this machine',
           '2s',
         ),
-        keepAlive: option(duration, 'how long an idle connection is kept; 5m where `protocol` is `http2`', '3s'),
+        keepAlive: option(
+          duration,
+          'how long an idle connection is kept; 5m where `protocol` is `http2`',
+          '3s',
+        ),
       }),
       'its connections',
     ),
   },
-  ['discovery'],
 )
 /** An upstream as it is written, after the schema has read it. */
 export type WrittenUpstream = z.infer<typeof upstreamSchema>

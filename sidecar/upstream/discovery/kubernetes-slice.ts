@@ -1,0 +1,82 @@
+import net from 'node:net'
+import { type ApiObject, isObject, listOf, textOf } from '../../kubernetes/api-object.ts'
+
+/** A port of all endpoints of a slice. */
+export interface SlicePort {
+  /** Empty: it has none, as the only port of a Service may. */
+  readonly name: string
+  readonly port: number
+}
+
+/** A pod, or whatever else is behind a Service. */
+export interface SliceEndpoint {
+  readonly address: string
+  /** May take requests: Kubernetes thinks so, or the Service publishes it all the same. */
+  readonly ready: boolean
+  /** Answers, ready or not. */
+  readonly serving: boolean
+  /** It is about to go. */
+  readonly terminating: boolean
+  readonly zone: string
+  /** The zones that should use it; empty: none is said. */
+  readonly forZones: readonly string[]
+}
+
+/** An EndpointSlice of discovery.k8s.io/v1: a part of a Service's endpoints. */
+export interface Slice {
+  readonly family: 4 | 6
+  readonly ports: readonly SlicePort[]
+  readonly endpoints: readonly SliceEndpoint[]
+}
+
+/** More than the API allows in one slice. */
+const MAX_ENDPOINTS = 1000
+
+/**
+ * Reads a slice as the API server sent it. What is no address, or no TCP port, is left out; a condition that is not
+ * said holds as the API says it: `ready` is true, `serving` is as `ready`, `terminating` is false.
+ * @returns null for one of names (`addressType: FQDN`), or of nothing that is known
+ */
+export function readSlice(object: ApiObject): Slice | null {
+  const type = object['addressType']
+  if (type !== 'IPv4' && type !== 'IPv6') return null
+  const family = type === 'IPv4' ? 4 : 6
+  return {
+    family,
+    ports: listOf(object['ports']).flatMap(readPort),
+    endpoints: listOf(object['endpoints'])
+      .slice(0, MAX_ENDPOINTS)
+      .flatMap(one => readEndpoint(one, family)),
+  }
+}
+
+function readPort(value: unknown): SlicePort[] {
+  if (!isObject(value)) return []
+  const { name, port, protocol } = value
+  if (protocol !== undefined && protocol !== null && protocol !== 'TCP') return []
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) return []
+  return [{ name: textOf(name), port }]
+}
+
+function readEndpoint(value: unknown, family: 4 | 6): SliceEndpoint[] {
+  if (!isObject(value)) return []
+  // All addresses of an endpoint are one pod's; by the API's word only the first is to be used.
+  const address = textOf(listOf(value['addresses'])[0])
+  if (net.isIP(address) !== family) return []
+  const conditions = isObject(value['conditions']) ? value['conditions'] : {}
+  const ready = conditions['ready'] !== false
+  const serving = typeof conditions['serving'] === 'boolean' ? conditions['serving'] : ready
+  const hints = isObject(value['hints']) ? value['hints'] : {}
+  return [
+    {
+      address,
+      ready,
+      serving,
+      terminating: conditions['terminating'] === true,
+      zone: textOf(value['zone']),
+      forZones: listOf(hints['forZones']).flatMap(zone =>
+        isObject(zone) && textOf(zone['name']) !== '' ? [textOf(zone['name'])] : [],
+      ),
+    },
+  ]
+}
