@@ -5,16 +5,69 @@ import { STATIC_NAMES } from './static-table.ts'
 const SLOTS = 512
 const LONGEST = 64
 
+// Names that come early on a connection, and then stay in its table as they are.
+const COMMON: readonly string[] = [
+  ':protocol',
+  'access-control-allow-credentials',
+  'access-control-allow-headers',
+  'access-control-allow-methods',
+  'access-control-expose-headers',
+  'access-control-max-age',
+  'access-control-request-headers',
+  'access-control-request-method',
+  'baggage',
+  'content-security-policy',
+  'forwarded',
+  'grpc-accept-encoding',
+  'grpc-encoding',
+  'grpc-message',
+  'grpc-status',
+  'grpc-status-details-bin',
+  'grpc-timeout',
+  'idempotency-key',
+  'origin',
+  'priority',
+  'sec-ch-ua',
+  'sec-ch-ua-mobile',
+  'sec-ch-ua-platform',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
+  'sec-fetch-site',
+  'sec-fetch-user',
+  'sec-websocket-extensions',
+  'sec-websocket-protocol',
+  'sec-websocket-version',
+  'te',
+  'traceparent',
+  'tracestate',
+  'trailer',
+  'upgrade-insecure-requests',
+  'x-api-key',
+  'x-content-type-options',
+  'x-correlation-id',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+  'x-frame-options',
+  'x-real-ip',
+  'x-request-id',
+  'x-requested-with',
+]
+
 /**
- * Field names as strings shared between messages and connections, found without making a string first. They are the
- * engine's internalised strings, which are compared with a literal by pointer.
+ * Field names as strings shared between messages and connections, found without making a string first. From the
+ * second time on they are the engine's internalised strings, which are compared with a literal by pointer.
  */
 export class NameCache {
   readonly #names: string[] = new Array<string>(SLOTS).fill('')
+  /** Which are internalised. One that never comes again is not, for that takes longer than all the rest. */
+  readonly #internalised = new Uint8Array(SLOTS)
 
   constructor() {
-    for (const name of STATIC_NAMES) {
+    for (const name of [...STATIC_NAMES, ...COMMON]) {
       const bytes = Buffer.from(name, 'latin1')
+      this.find(bytes, 0, bytes.length)
       this.find(bytes, 0, bytes.length)
     }
   }
@@ -27,10 +80,13 @@ export class NameCache {
     for (let at = from; at < to; at++) hash = (Math.imul(hash, 31) + (bytes[at] as number)) | 0
     const slot = (hash ^ (hash >>> 15)) & (SLOTS - 1)
     const name = this.#names[slot] as string
-    if (name.length === length && matches(name, bytes, from)) return name
-    const found = Object.keys({ [bytes.toString('latin1', from, to)]: 0 })[0] as string
-    this.#names[slot] = found
-    return found
+    if (name.length !== length || !matches(name, bytes, from)) {
+      this.#internalised[slot] = 0
+      return (this.#names[slot] = bytes.toString('latin1', from, to))
+    }
+    if (this.#internalised[slot] === 1) return name
+    this.#internalised[slot] = 1
+    return (this.#names[slot] = Object.keys({ [name]: 0 })[0] as string)
   }
 }
 
