@@ -13,7 +13,7 @@ export const run: Command = {
   --log-level LEVEL   trace, debug, info, warn, error or fatal (info)
 
 SIGTERM drains: readiness is off at once, listeners close 5 s later, what is in flight is finished. Ctrl-C does the
-same without the 5 s. A second signal ends it at once. SIGHUP reloads.
+same without the 5 s. A second signal ends it at once. SIGHUP reloads and opens a moved audit file anew.
 
 Exit code 0, 1 configuration, 2 usage, 3 cannot listen, 4 drained but something had to be cut.
 `,

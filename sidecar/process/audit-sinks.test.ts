@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { callerFixture, exchangeFixture } from '../exchange/exchange-fixture.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { AuditLog } from '../telemetry/audit-log.ts'
@@ -52,4 +53,37 @@ test('a file is added to, only for its owner; one that cannot be opened costs it
   assert.equal(read[0]?.['consumer'], 'eve"\n')
   assert.equal(sinks.dropped, 0)
   assert.equal(statSync(file).mode & 0o077, 0)
+})
+
+test('a file that was moved away gets what waited for it, and what comes then goes to the one of its name', async t => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'outrigger-audit-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const file = path.join(folder, 'audit.log')
+  const stream = new BufferedWriter(-1, 0, fileCalls)
+  const sinks = new AuditSinks(stream, stream)
+  const audit = new AuditLog(
+    to => sinks.open(to),
+    CLOCK,
+    () => 0.5,
+  )
+  assert.equal(audit.reopen(), null)
+  audit.configure({ service: 's', percent: 100, to: file })
+  audit.write(decided('deny'), 'first')
+  renameSync(file, `${file}.1`)
+  audit.write(decided('deny'), 'second')
+  assert.equal(audit.reopen(), null)
+  audit.write(decided('deny'), 'third')
+  // It is the same file now.
+  assert.equal(audit.reopen(), null)
+  audit.write(decided('deny'), 'fourth')
+  await sinks.close()
+  const configs = (name: string): string[] =>
+    [...readFileSync(name, 'utf8').matchAll(/"config":"(\w+)"/g)].map(found => found[1] ?? '')
+  assert.deepEqual(configs(file), ['third', 'fourth'])
+  for (let i = 0; i < 200 && configs(`${file}.1`).length < 2; i++) await nextTurn()
+  assert.deepEqual(configs(`${file}.1`), ['first', 'second'])
+  rmSync(folder, { recursive: true })
+  assert.match(audit.reopen()?.message ?? '', /ENOENT/)
+  audit.write(decided('deny'), 'h')
+  assert.equal(audit.lost, 1)
 })

@@ -1,15 +1,23 @@
-import { openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { BufferedWriter } from '../telemetry/buffered-writer.ts'
 import { fileCalls } from '../telemetry/output.ts'
 
 /** How long a line waits for others, in milliseconds. */
 const DELAY_MS = 50
 
+interface OpenFile {
+  readonly writer: BufferedWriter
+  readonly fd: number
+}
+
 /** Where audit lines go: the standard streams, which other logs write too, or files of their own. */
 export class AuditSinks {
   readonly #stdout: BufferedWriter
   readonly #stderr: BufferedWriter
-  readonly #files = new Map<string, BufferedWriter>()
+  readonly #files = new Map<string, OpenFile>()
+  /** Of files that were moved away, while they still take what waited for them, and since. */
+  readonly #ending = new Set<BufferedWriter>()
+  #droppedBefore = 0
 
   constructor(stdout: BufferedWriter, stderr: BufferedWriter) {
     this.#stdout = stdout
@@ -17,30 +25,51 @@ export class AuditSinks {
   }
 
   /**
-   * @param to `stdout`, `stderr` or the name of a file, which is made where it is not there, and added to
+   * @param to `stdout`, `stderr` or the name of a file, which is made where it is not there, and added to. Where another
+   *   file has that name by now, what comes goes there
    * @throws Error where it cannot be opened
    */
   open(to: string): BufferedWriter {
     if (to === 'stdout') return this.#stdout
     if (to === 'stderr') return this.#stderr
-    let writer = this.#files.get(to)
-    if (writer === undefined) {
-      writer = new BufferedWriter(openSync(to, 'a', 0o600), DELAY_MS, fileCalls)
-      this.#files.set(to, writer)
+    const fd = openSync(to, 'a', 0o600)
+    const before = this.#files.get(to)
+    if (before !== undefined && isSame(before.fd, fd)) {
+      closeSync(fd)
+      return before.writer
     }
+    const writer = new BufferedWriter(fd, DELAY_MS, fileCalls)
+    this.#files.set(to, { writer, fd })
+    if (before !== undefined) void this.#end(before)
     return writer
+  }
+
+  /** What waits still goes to the file that was open. */
+  async #end({ writer, fd }: OpenFile): Promise<void> {
+    this.#ending.add(writer)
+    await writer.close()
+    this.#ending.delete(writer)
+    this.#droppedBefore += writer.dropped
+    // One second was not enough for what was with the kernel: its file stays open.
+    if (writer.queued === 0) closeSync(fd)
   }
 
   /** Lines of files that could not be written; those of the streams are counted by their own logs. */
   get dropped(): number {
-    return [...this.#files.values()].reduce((sum, writer) => sum + writer.dropped, 0)
+    const writers = [...[...this.#files.values()].map(({ writer }) => writer), ...this.#ending]
+    return writers.reduce((sum, writer) => sum + writer.dropped, this.#droppedBefore)
   }
 
   flushSync(): void {
-    for (const writer of this.#files.values()) writer.flushSync()
+    for (const { writer } of this.#files.values()) writer.flushSync()
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#files.values()].map(writer => writer.close()))
+    await Promise.all([...this.#files.values()].map(({ writer }) => writer.close()))
   }
+}
+
+function isSame(one: number, other: number): boolean {
+  const [a, b] = [fstatSync(one), fstatSync(other)]
+  return a.ino === b.ino && a.dev === b.dev
 }

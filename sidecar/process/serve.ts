@@ -60,7 +60,11 @@ export async function serve(
     }),
     quit: () => ending.resolve({ interactive: false }),
   })
-  onSignals(ending.resolve, outrigger)
+  onSignals(ending.resolve, outrigger, () => {
+    const unopened = audit.reopen()
+    if (unopened !== null)
+      log.error('the audit log cannot be opened: its lines are dropped and counted', { error: unopened })
+  })
   lastResort(log, () => {
     processWriter.flushSync()
     access.flushSync()
@@ -80,7 +84,11 @@ export async function serve(
   process.exit(cut === 0 ? 0 : 4)
 }
 
-function onSignals(end: (how: { interactive: boolean }) => void, outrigger: Outrigger): void {
+function onSignals(
+  end: (how: { interactive: boolean }) => void,
+  outrigger: Outrigger,
+  reopen: () => void,
+): void {
   let signals = 0
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
@@ -89,5 +97,8 @@ function onSignals(end: (how: { interactive: boolean }) => void, outrigger: Outr
       else outrigger.force()
     })
   }
-  process.on('SIGHUP', () => void outrigger.reload())
+  process.on('SIGHUP', () => {
+    reopen()
+    void outrigger.reload()
+  })
 }

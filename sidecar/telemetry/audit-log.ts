@@ -14,7 +14,7 @@ export interface AuditSettings {
 }
 
 /**
- * One line a decision of authorization, as JSON: who asked for what, which rule said what, under which configuration.
+ * One line a decision of authorization and a refusal of authentication, as JSON: who asked for what, which rule said what, under which configuration.
  * No header and no query is read, so that no credential can get in.
  */
 export class AuditLog {
@@ -46,15 +46,23 @@ export class AuditLog {
     const before = this.#settings?.to
     this.#settings = settings
     if (settings === null) this.#writer = null
-    else if (this.#writer === null || settings.to !== before) {
-      try {
-        this.#writer = this.#open(settings.to)
-      } catch (error) {
-        this.#writer = null
-        return error instanceof Error ? error : new Error(String(error))
-      }
-    }
+    else if (this.#writer === null || settings.to !== before) return this.reopen()
     return null
+  }
+
+  /**
+   * Finds its file again, by its name: another program may have moved the one that was open.
+   * @returns why it cannot be opened, or null
+   */
+  reopen(): Error | null {
+    if (this.#settings === null) return null
+    try {
+      this.#writer = this.#open(this.#settings.to)
+      return null
+    } catch (error) {
+      this.#writer = null
+      return error instanceof Error ? error : new Error(String(error))
+    }
   }
 
   /** @param config the hash of the configuration that decided */
@@ -70,9 +78,12 @@ export class AuditLog {
 
   #line(exchange: Exchange, service: string, config: string): string {
     const { decision, caller, peer, request } = exchange
-    let line = `{"time":"${this.#times.format(this.#clock.wall())}","event":"authorization"`
+    let line = `{"time":"${this.#times.format(this.#clock.wall())}","event":"${decision?.event ?? 'authorization'}"`
     line += `,"decision":"${decision?.decision ?? ''}","rule":${jsonString(decision?.rule ?? '')}`
     if (decision !== null && decision.unmet !== '') line += `,"unmet":${jsonString(decision.unmet)}`
+    // It says what was wrong with a credential, never the credential.
+    if (decision?.event !== undefined && exchange.cause !== '')
+      line += `,"cause":${jsonString(boundedText(exchange.cause))}`
     line += `,"config":"${config}","request_id":${wireJson(exchange.requestId)}`
     line += `,"service":${jsonString(service)}`
     if (caller !== null) {

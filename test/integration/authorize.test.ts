@@ -124,3 +124,30 @@ test('every decision is audited: who, what, which rule, which configuration, and
   assert.equal(await ask(proxy, '/all', null), 403)
   assert.equal((await proxy.auditLines(5)).length, 5)
 })
+
+test('who is refused by authentication is audited too, with what was wrong', async t => {
+  const proxy = await started(t, CONFIG.replace(', optional: true', ''))
+  assert.equal(await ask(proxy, '/all?token=canary', null), 401)
+  assert.equal(await ask(proxy, '/all', { exp: 1 }), 401)
+  const forged = `authorization: Bearer ${await sharedToken({ sub: 'canary' }, `${SECRET}x`)}\r\n`
+  assert.equal(await ask(proxy, '/all', null, forged), 401)
+  assert.equal(await ask(proxy, '/all', { groups: ['staff'] }), 200)
+  const lines = await proxy.auditLines(4)
+  assert.deepEqual(
+    lines.map(({ event, decision, rule, unmet, cause, status }) => [
+      event,
+      decision,
+      rule,
+      unmet,
+      cause,
+      status,
+    ]),
+    [
+      ['authentication', 'deny', 'authenticate', 'credentials_missing', undefined, 401],
+      ['authentication', 'deny', 'authenticate', 'token_expired', 'it has expired', 401],
+      ['authentication', 'deny', 'authenticate', 'credentials_invalid', 'the signature does not hold', 401],
+      ['authorization', 'allow', 'listener.in', undefined, undefined, 200],
+    ],
+  )
+  assert.doesNotMatch(JSON.stringify(lines), /canary|eyJ/)
+})

@@ -1,6 +1,8 @@
+import type { AuthorizationDecision } from '../../exchange/authorization-decision.ts'
 import type { Caller } from '../../exchange/caller.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import type { HeaderList } from '../../exchange/headers.ts'
+import { ProxyError, type Reason } from '../../exchange/proxy-error.ts'
 import type { Filter, FilterKind, FilterLive, Verdict } from '../filter.ts'
 import { writeCaller } from './caller-headers.ts'
 import type { Identity } from './identity.ts'
@@ -41,7 +43,10 @@ class AuthenticateFilter implements Filter {
       this.#forward(exchange, exchange.caller, this.#providers.find(one => one.kind === method) ?? null)
       return undefined
     }
-    return this.#policy.mode === 'any' ? this.#any(exchange) : this.#all(exchange)
+    const verdict = this.#policy.mode === 'any' ? this.#any(exchange) : this.#all(exchange)
+    return verdict instanceof Promise
+      ? verdict.then(later => noted(exchange, later))
+      : noted(exchange, verdict)
   }
 
   onResponse(exchange: Exchange, headers: HeaderList): void {
@@ -113,4 +118,20 @@ class AuthenticateFilter implements Filter {
     for (const one of this.#providers) one.strip(exchange)
     writeCaller(exchange, caller, provider === null ? [] : provider.claimHeaders)
   }
+}
+
+/** One for each reason: most of those who are refused are refused for the same. */
+const DENIED = new Map<Reason, AuthorizationDecision>()
+
+/** For the audit: who is refused here never gets to a decision of authorization. A login that begins is no refusal. */
+function noted(exchange: Exchange, verdict: Verdict): Verdict {
+  if (!(verdict instanceof ProxyError)) return verdict
+  const { reason } = verdict
+  let decision = DENIED.get(reason)
+  if (decision === undefined) {
+    decision = { event: 'authentication', decision: 'deny', rule: 'authenticate', unmet: reason }
+    DENIED.set(reason, decision)
+  }
+  exchange.decision = decision
+  return verdict
 }
