@@ -1,41 +1,38 @@
-import { NO_BODY, type BodyLength, type BodySink, type BodySource } from '../exchange/body.ts'
+import { NO_BODY, type BodyLength, type BodySource } from '../exchange/body.ts'
 import type { HeaderList } from '../exchange/headers.ts'
-import type { ProxyError } from '../exchange/proxy-error.ts'
-import type { Session } from './session.ts'
+import { ProxyError } from '../exchange/proxy-error.ts'
+import { NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from './frames.ts'
+import { SendingSide } from './sending-side.ts'
+import { StreamBody } from './stream-body.ts'
+import { malformedTrailers } from './trailers.ts'
 
-/** One stream: two messages, one each way. Its own object is the sink of what is sent. (Skeleton.) */
-export class Stream implements BodySink {
-  readonly session: Session
-  /** Client: 0 until the first header block is sent. */
-  id = 0
-  /** Body bytes that came and that were given to the output. */
-  bytesIn = 0
-  bytesOut = 0
-  /** When a byte of a body moved last, either way: a tick of the wheel. */
-  movedAt = 0
-
-  constructor(session: Session) {
-    this.session = session
-  }
+/** One stream: a message each way (RFC 9113 section 5.1). The body that comes is an object of its own, where there is one. */
+export class Stream extends SendingSide {
+  readonly openedAt: number = this.movedAt
+  /** Whether the peer's message is complete. */
+  received = false
+  #body: StreamBody | null = null
+  /** Whether the peer's head came, the final one. */
+  #headed = false
 
   /** What the peer sends behind its header block. */
   get body(): BodySource {
-    return NO_BODY
+    return this.#body ?? NO_BODY
   }
 
-  /** Whether the peer's message is complete. */
-  get received(): boolean {
-    return false
+  /** Body bytes that came, padding not counted. */
+  get bytesIn(): number {
+    return this.#body === null ? 0 : this.#body.received
   }
 
-  /** Whether it is we who do not read: the body's taker wants no more, or nobody takes it yet. */
+  /** Whether a head of the peer, the final one, came. */
+  get headed(): boolean {
+    return this.#headed
+  }
+
+  /** Whether it is we who do not read: nobody takes the body yet, or its taker wants no more for now. */
   get stopped(): boolean {
-    return false
-  }
-
-  /** Whether bytes wait that the peer does not take. */
-  get stalled(): boolean {
-    return false
+    return this.#body !== null && !this.received && this.#body.stopped
   }
 
   /**
@@ -44,41 +41,120 @@ export class Stream implements BodySink {
    * @returns false where the message has ended already with another length: it is malformed
    */
   expect(length: BodyLength, bodyless = false): boolean {
-    void length
-    void bodyless
+    const declared = bodyless || length === 'none' ? 0 : length === 'unknown' ? -1 : length
+    if (this.received) {
+      if (declared > 0) return false
+      if (typeof length !== 'number') return true
+    }
+    const body = (this.#body ??= new StreamBody(this, 0))
+    body.length = length
+    body.declared = declared
+    if (this.received) body.finish(null)
     return true
   }
 
   /** Fails the body with `request_too_large` when it passes this many bytes. */
   limitBody(bytes: number): void {
-    void bytes
+    if (this.#body !== null) this.#body.limit = bytes
   }
 
-  /** Sends a header block: pseudo fields first, names in lower case, values byte strings. `end`: nothing follows. */
-  headers(list: HeaderList, end: boolean): void {
-    void list
-    void end
+  /**
+   * Ends the stream with RST_STREAM. Both bodies are given up: the source of what is sent and the sink of what comes hear
+   * the error. No callback of the owner follows.
+   */
+  reset(code: number, error?: ProxyError): void {
+    if (this.closed) return
+    const reason = this.session.side === 'server' ? 'client_gone' : 'upstream_aborted'
+    this.session.ends.reset(this, code, error ?? new ProxyError(reason, '', { cause: 'reset' }), false)
   }
 
-  /** Sends a body and its trailers behind the header block. Where it aborts, the stream is reset and `onReset` told. */
-  pump(body: BodySource): void {
-    void body
+  // --- what the session uses -----------------------------------------------------------------------------------
+
+  /** A header block came and was read. @returns an error code for the stream, or NO_ERROR */
+  takeBlock(headers: HeaderList, ended: boolean): number {
+    if (this.received) return STREAM_CLOSED
+    if (this.#headed) return this.#takeTrailers(headers, ended)
+    if (this.session.side === 'client' && headers[0] === ':status' && headers[1]?.startsWith('1') === true) {
+      if (ended) return PROTOCOL_ERROR
+    } else {
+      this.#headed = true
+      this.received = ended
+      if (!ended) this.#body = new StreamBody(this, this.session.streamWindow)
+    }
+    this.owner.onHead(headers, ended)
+    this.#settle()
+    return NO_ERROR
   }
 
-  /** Ends the stream with RST_STREAM; both bodies are given up (the sink of the incoming one hears `abort`). No callback of the owner follows. */
-  reset(code: number): void {
-    void code
+  /** A header block came that cannot be used. @returns an error code for the stream, or NO_ERROR */
+  takeMalformed(cause: string, tooLarge: boolean, ended: boolean): number {
+    if (this.received) return STREAM_CLOSED
+    if (this.#headed) return PROTOCOL_ERROR
+    this.#headed = true
+    this.received = ended
+    if (!ended) this.#body = new StreamBody(this, this.session.streamWindow)
+    this.owner.onMalformed(cause, tooLarge)
+    this.#settle()
+    return NO_ERROR
   }
 
-  chunk(): boolean {
-    return true
+  /** A piece of a DATA frame came; see `FrameSink.onData`. @returns an error code for the stream, or NO_ERROR */
+  takeData(
+    flow: number,
+    padding: number,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    ended: boolean,
+  ): number {
+    if (this.received) return STREAM_CLOSED
+    const body = this.#body
+    if (body === null) return PROTOCOL_ERROR
+    this.movedAt = this.session.now
+    const error = body.take(flow, padding, buffer, start, end)
+    if (error !== NO_ERROR || !ended || this.closed) return error
+    return this.#endBody(body, null)
   }
 
-  end(trailers: HeaderList | null): void {
-    void trailers
+  #takeTrailers(trailers: HeaderList, ended: boolean): number {
+    if (!ended || malformedTrailers(trailers)) return PROTOCOL_ERROR
+    return this.#endBody(this.#body as StreamBody, trailers) // made with a head that did not end the message
   }
 
-  abort(error: ProxyError): void {
-    void error
+  #endBody(body: StreamBody, trailers: HeaderList | null): number {
+    if (!body.mayEnd) return PROTOCOL_ERROR
+    this.received = true
+    body.finish(trailers)
+    this.#settle()
+    return NO_ERROR
+  }
+
+  protected nextId(): number {
+    return this.session.table.number(this)
+  }
+
+  protected onSent(): void {
+    this.#settle()
+  }
+
+  protected onBroken(error: ProxyError): void {
+    this.session.ends.breakOff(this, error)
+  }
+
+  /** Where both messages are complete, the stream is over. */
+  #settle(): void {
+    if (!this.closed && this.received && this.sent) this.session.ends.finish(this)
+  }
+
+  /**
+   * It is over before both messages are complete.
+   * @param error for both bodies
+   * @param tell whether the owner hears it too
+   */
+  fail(error: ProxyError, tell: boolean): void {
+    this.closed = true
+    this.#body?.fail(error)
+    this.stopSending(error)
+    if (tell) this.owner.onReset(error)
   }
 }

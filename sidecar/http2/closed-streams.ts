@@ -1,0 +1,40 @@
+/** How a stream ended: both sides were complete, the peer reset it, or we did. `unknown`: never there, or long ago. */
+export type Ending = 'ended' | 'theirs' | 'ours' | 'unknown'
+
+/** How many are remembered. What the peer may have sent before it heard of our reset comes within a round trip. */
+const REMEMBERED = 128
+const RESETS_REMEMBERED = 1024
+
+/** What is still known of streams that are gone, so that late frames can be told from wrong ones (section 5.1). */
+export class ClosedStreams {
+  readonly #ended = new Int32Array(REMEMBERED)
+  #endings = 0
+  #theirs: Ring | null = null
+  #ours: Ring | null = null
+
+  note(id: number, ending: Exclude<Ending, 'unknown'>): void {
+    if (ending === 'ended') this.#ended[this.#endings++ % REMEMBERED] = id
+    else if (ending === 'ours') (this.#ours ??= new Ring(RESETS_REMEMBERED)).add(id)
+    else (this.#theirs ??= new Ring(REMEMBERED)).add(id)
+  }
+
+  ending(id: number): Ending {
+    if (this.#ours !== null && this.#ours.has(id)) return 'ours'
+    if (this.#theirs !== null && this.#theirs.has(id)) return 'theirs'
+    return this.#ended.includes(id) ? 'ended' : 'unknown'
+  }
+}
+
+class Ring {
+  readonly #ids: Int32Array
+  #added = 0
+  constructor(size: number) {
+    this.#ids = new Int32Array(size)
+  }
+  add(id: number): void {
+    this.#ids[this.#added++ % this.#ids.length] = id
+  }
+  has(id: number): boolean {
+    return this.#ids.includes(id)
+  }
+}

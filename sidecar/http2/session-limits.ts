@@ -1,0 +1,81 @@
+import type { Http2Settings } from './session-parts.ts'
+
+/** Control frames that may come at once, and by the second, beyond what the work below earns. */
+const CONTROL_BURST = 1000
+const CONTROL_PER_SECOND = 100
+const CONTROL_MOST = 10_000
+/** What a new stream and a DATA frame with bytes in it, either way, allow in control frames. */
+const PER_STREAM = 20
+const PER_DATA = 4
+/** How many answers to control frames may wait for a peer that does not read. */
+const ACKS = 1000
+/** A stream that is reset within this time was opened to be reset. */
+const PREMATURE_MS = 1000
+const PREMATURE_FROM = 500
+
+/**
+ * What a peer may do that costs us more than it (security.md rows 32, 33, 36): resets of streams, whoever said them,
+ * and frames that move no bytes. Each check answers whether it is still within bounds. Times are ticks of the wheel.
+ */
+export class SessionLimits {
+  readonly #settings: Http2Settings
+  #resets: number
+  #resetsAt: number
+  #control = CONTROL_BURST
+  #controlAt: number
+  #streams = 0
+  #premature = 0
+  #acks = 0
+
+  constructor(settings: Http2Settings, now: number) {
+    this.#settings = settings
+    this.#resets = settings.resetsBurst
+    this.#resetsAt = now
+    this.#controlAt = now
+  }
+
+  /** A stream was opened by the peer or by us. */
+  stream(): void {
+    this.#streams++
+    this.#earn(PER_STREAM)
+  }
+
+  /** A DATA frame with bytes in it came or went. */
+  data(): void {
+    this.#earn(PER_DATA)
+  }
+
+  #earn(frames: number): void {
+    this.#control = Math.min(this.#control + frames, CONTROL_MOST)
+  }
+
+  /**
+   * A stream was reset.
+   * @param age milliseconds since it was opened
+   */
+  reset(now: number, age: number): boolean {
+    const { resetsBurst, resetsPerSecond } = this.#settings
+    if (now > this.#resetsAt) {
+      this.#resets = Math.min(resetsBurst, this.#resets + ((now - this.#resetsAt) * resetsPerSecond) / 1000)
+      this.#resetsAt = now
+    }
+    if (age < PREMATURE_MS) this.#premature++
+    if (--this.#resets < 0) return false
+    return this.#streams <= PREMATURE_FROM || this.#premature * 2 <= this.#streams
+  }
+
+  /** A frame came that moves nothing: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, an empty or an unknown one. */
+  control(now: number): boolean {
+    if (now > this.#controlAt) {
+      this.#earn(((now - this.#controlAt) * CONTROL_PER_SECOND) / 1000)
+      this.#controlAt = now
+    }
+    return --this.#control >= 0
+  }
+
+  /** A frame was answered. @param blocked whether the peer takes nothing at the moment */
+  answered(blocked: boolean): boolean {
+    if (!blocked) this.#acks = 0
+    return ++this.#acks <= ACKS
+  }
+}
