@@ -136,11 +136,11 @@ export abstract class SendingSide implements BodySink {
   }
 
   /** The scheduler's: so many of the bytes that wait may go. */
-  sendWaiting(bytes: number): void {
+  sendWaiting(most: number): void {
     const waiting = this.#waiting as ByteQueue // a stream waits for its turn with bytes
-    this.#begin(bytes)
+    this.#begin(Math.min(most, waiting.length))
     const { output, scheduler } = this.session
-    output.at += waiting.take(output.buffer, output.at, bytes)
+    output.at += waiting.take(output.buffer, output.at, most)
     if (waiting.length > 0) {
       if (this.sendWindow > 0) scheduler.add(this)
     } else if (this.#ending) this.#writeEnd()

@@ -246,7 +246,7 @@ test('GOAWAY of a server: streams that are open go on, the session closes behind
   })
   const { session, record } = await ourClient(server.port)
   const get = request(session, 'GET', '/')
-  await until(() => get.told.length > 0)
+  await until(() => get.told.includes('head'))
   server.sessions[0]?.session.goaway(0)
   await until(() => record.goaways === 1)
   assert.equal(session.open(new StreamRecord()), null)
@@ -257,25 +257,19 @@ test('GOAWAY of a server: streams that are open go on, the session closes behind
   await until(() => record.closes.length === 1)
 })
 
-test('streams that a GOAWAY leaves out may be repeated', async () => {
-  const port = await nodeServer(stream => stream.session?.goaway(0, 0))
-  const { session, record } = await ourClient(port)
-  const get = request(session, 'GET', '/')
-  await until(() => get.told.length > 0)
-  assert.equal(get.error?.repeatable, 'never_processed')
-  assert.equal(record.goaways, 1)
-})
-
 test('REFUSED_STREAM may be repeated, another reset may not', async () => {
   let code = http2.constants.NGHTTP2_REFUSED_STREAM
-  const port = await nodeServer(stream => stream.close(code))
+  const port = await nodeServer(stream => {
+    stream.on('error', () => {})
+    stream.close(code)
+  })
   const { session } = await ourClient(port)
   const refused = request(session, 'GET', '/')
-  await until(() => refused.told.length > 0)
+  await until(() => refused.error !== null)
   assert.equal(refused.error?.repeatable, 'never_processed')
   code = http2.constants.NGHTTP2_INTERNAL_ERROR
   const broken = request(session, 'GET', '/')
-  await until(() => broken.told.length > 0)
+  await until(() => broken.error !== null)
   assert.equal(broken.error?.repeatable, 'no')
   assert.equal(broken.error?.reason, 'upstream_reset')
 })
@@ -297,7 +291,7 @@ test('no more streams are opened than the peer takes', async () => {
   assert.equal(session.open(new StreamRecord()), null)
   first.stream?.reset(8)
   assert.equal(session.room, 1)
-  assert.deepEqual(first.told, [])
+  assert.deepEqual(first.told, ['sent'])
 })
 
 test('a session without streams goes when it has been idle for long enough', async () => {
