@@ -75,6 +75,7 @@ export class Injector {
   readonly #ended = new AbortController()
   #isDraining = false
   #looking: Promise<void> = Promise.resolve()
+  #looked: Promise<void> = Promise.resolve()
   #problem: string | null = null
   #wasReady = false
 
@@ -157,8 +158,13 @@ export class Injector {
     await this.#looking
   }
 
-  /** Looks at certificates, caBundle and version once, and does what is due. */
-  async look(): Promise<void> {
+  /** Looks at certificates, caBundle and version once, and does what is due; after whoever looks now. */
+  look(): Promise<void> {
+    this.#looked = this.#looked.then(() => this.#look())
+    return this.#looked
+  }
+
+  async #look(): Promise<void> {
     const problem = (await this.#version.refresh()) ?? (await this.#certificate.refresh())
     if (problem !== null && problem !== this.#problem) this.#log.warn('not all is in place', { problem })
     if (problem === null && this.#problem !== null) this.#log.info('all is in place again')
