@@ -22,9 +22,9 @@ export class HealthServer {
     this.#server.maxConnections = MAX_CONNECTIONS
   }
 
-  /** Begins to listen on all addresses. @returns the port, or the code of the error */
-  listen(port: number): Promise<number | string> {
-    return listenOn(this.#server, port)
+  /** Begins to listen. @returns the port, or the code of the error */
+  listen(port: number, address?: string): Promise<number | string> {
+    return listenOn(this.#server, port, address)
   }
 
   async close(): Promise<void> {

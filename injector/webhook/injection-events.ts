@@ -13,7 +13,7 @@ const BURST = 25
 const PER_SECOND = 5
 const MAX_UNDER_WAY = 4
 const MAX_WAITING = 100
-/** The API server takes no longer note. */
+/** Bytes; the API server takes notes of 1024. */
 const MAX_NOTE = 1_000
 
 /** What an event is about. */
@@ -61,7 +61,8 @@ export class InjectionEvents {
     const reason = report.outcome === 'injected' ? 'Injected' : 'InjectionSkipped'
     const said = report.reason === null ? report.detail : `${report.reason}: ${report.detail}`
     const text = [said, ...notes].join('; ')
-    const note = text.length > MAX_NOTE ? `${text.slice(0, MAX_NOTE - 3)}...` : text
+    const bytes = Buffer.from(text)
+    const note = bytes.length > MAX_NOTE ? `${bytes.subarray(0, MAX_NOTE).toString()}...` : text
     if (!this.#isNew(JSON.stringify([regarding, reason, note]))) return this.#metrics.event('repeated')
     if (!this.#take() || this.#waiting.length >= MAX_WAITING) return this.#metrics.event('dropped')
     // What is in no namespace has its events in `default`.

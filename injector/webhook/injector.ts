@@ -42,6 +42,8 @@ export interface InjectorOptions {
   readonly kubernetesVersion: string | null
   readonly port: number
   readonly adminPort: number
+  /** Where both listen; all addresses where it is not there. */
+  readonly address?: string
   /** The namespace of the injector, its Service and its Secret. */
   readonly namespace: string
   readonly service: string
@@ -116,10 +118,10 @@ export class Injector {
    * @returns the ports, or one line that says which cannot be had
    */
   async start(): Promise<InjectorPorts | string> {
-    const { port, adminPort } = this.#options
-    const admin = await this.#health.listen(adminPort)
+    const { port, adminPort, address } = this.#options
+    const admin = await this.#health.listen(adminPort, address)
     if (typeof admin === 'string') return `cannot listen on port ${adminPort}: ${admin}; see --admin-port`
-    const webhook = await this.#webhook.listen(port)
+    const webhook = await this.#webhook.listen(port, address)
     if (typeof webhook === 'string') {
       await this.#health.close()
       return `cannot listen on port ${port}: ${webhook}; see --port`

@@ -47,6 +47,7 @@ export class WebhookServer {
   readonly #server: https.Server
   #bodies = 0
   #underWay = 0
+  #cut = 0
   #isEnding = false
 
   constructor(
@@ -82,9 +83,9 @@ export class WebhookServer {
     this.#server.setSecureContext({ cert, key, minVersion: 'TLSv1.2' })
   }
 
-  /** Begins to listen on all addresses. @returns the port, or the code of the error */
-  listen(port: number): Promise<number | string> {
-    return listenOn(this.#server, port)
+  /** Begins to listen. @returns the port, or the code of the error */
+  listen(port: number, address?: string): Promise<number | string> {
+    return listenOn(this.#server, port, address)
   }
 
   /** From now on every answer closes its connection. */
@@ -100,14 +101,13 @@ export class WebhookServer {
   async close(limit: number): Promise<number> {
     this.#isEnding = true
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
-    let cut = 0
     const timer = setTimeout(() => {
-      cut = this.#underWay
+      this.#cut += this.#underWay
       this.#server.closeAllConnections()
     }, limit)
     await closed
     clearTimeout(timer)
-    return cut
+    return this.#cut
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

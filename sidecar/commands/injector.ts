@@ -21,6 +21,7 @@ half of their life, and keep caBundle of the MutatingWebhookConfiguration.
 
   --port PORT             of the webhook (8443)
   --admin-port PORT       of /healthz, /readyz and /metrics (9901)
+  --address ADDRESS       where both listen (all addresses)
   --settings FILE         all settings of the injector, as YAML; options go before
   --image IMAGE           of the sidecar (outrigger:VERSION)
   --config-map NAME       whose files join the configuration in each pod
@@ -76,6 +77,7 @@ async function run(args: string[], io: CommandOutput): Promise<number> {
       kubernetesVersion: options.isVersionFixed ? settings.kubernetesVersion : null,
       port: options.ports.webhook,
       adminPort: options.ports.admin,
+      ...(options.address === undefined ? {} : { address: options.address }),
       namespace,
       service: options.service,
       secret: options.secret,
@@ -113,6 +115,7 @@ function readOptions(args: string[]) {
       options: {
         port: { type: 'string', default: '8443' },
         'admin-port': { type: 'string', default: '9901' },
+        address: { type: 'string' },
         settings: { type: 'string' },
         image: { type: 'string' },
         'config-map': { type: 'string' },

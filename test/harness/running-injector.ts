@@ -47,6 +47,7 @@ export class RunningInjector {
         kubernetesVersion: null,
         port: 0,
         adminPort: 0,
+        address: '127.0.0.1',
         namespace: 'outrigger-system',
         service: 'outrigger-injector',
         secret: 'outrigger-injector-tls',
