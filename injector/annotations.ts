@@ -25,6 +25,7 @@ const KNOWN = [
   'service',
   'app-port',
   'move-port',
+  'capture',
   'skip-ports',
   'tcp-ports',
   'upstreams',
@@ -43,6 +44,8 @@ export interface Wishes {
   /** By declared port the one that the app binds; `only` stands for the one that is declared. */
   readonly appPorts: ReadonlyMap<number | 'only', number>
   readonly movesByEnv: boolean
+  /** Whether the packet filter of the pod leads its ports to the sidecar. */
+  readonly captures: boolean
   readonly skipPorts: ReadonlySet<number>
   readonly tcpPorts: ReadonlySet<number>
   readonly upstreams: readonly Upstream[]
@@ -78,11 +81,16 @@ export function readWishes(pod: Pod, base: Settings): Wishes | string {
   if (of('http-proxy') !== undefined && httpProxy && upstreams.length === 0)
     return `${PREFIX}http-proxy: without ${PREFIX}upstreams every call would be refused`
   if (movePort !== undefined && movePort !== 'env') return `${PREFIX}move-port: is env, not "${movePort}"`
+  const capture = of('capture')
+  if (capture !== undefined && capture !== 'inbound') return `${PREFIX}capture: is inbound, not "${capture}"`
+  if (capture !== undefined && settings.captureImage === undefined)
+    return `${PREFIX}capture: the settings name no captureImage`
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(service)) return `${PREFIX}service: "${service}" is no name`
   return {
     settings,
     appPorts,
     movesByEnv: movePort === 'env',
+    captures: capture !== undefined,
     skipPorts,
     tcpPorts,
     upstreams,

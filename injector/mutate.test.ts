@@ -80,6 +80,7 @@ const annotations = fc.record(
   {
     'outrigger.dev/app-port': rarely('8080=3000', '3000'),
     'outrigger.dev/move-port': fc.constantFrom('env'),
+    'outrigger.dev/capture': fc.constantFrom('inbound'),
     'outrigger.dev/tcp-ports': rarely('8080', ''),
     'outrigger.dev/skip-ports': rarely('8081', ''),
     'outrigger.dev/upstreams': fc.constantFrom('users', 'users,billing=https://b.example', ''),
@@ -127,7 +128,12 @@ test('on any pod: injecting again changes nothing, uninjecting gives it back, no
   fc.assert(
     fc.property(pods, versions, (made, kubernetesVersion) => {
       const pod = plain(made)
-      const settings = readSettings({ image: 'outrigger:1', inject: 'enabled', kubernetesVersion })
+      const settings = readSettings({
+        image: 'outrigger:1',
+        captureImage: 'iptables:1',
+        inject: 'enabled',
+        kubernetesVersion,
+      })
       assert.ok(typeof settings !== 'string')
       const before = JSON.stringify(pod)
       const { pod: done, report } = mutate(pod, settings)

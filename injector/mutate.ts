@@ -4,6 +4,7 @@ import type { PassedPort, PortPlan } from './ports.ts'
 import type { Report } from './report.ts'
 import type { Settings } from './settings.ts'
 import { GENERATED, INJECTED, readWishes } from './annotations.ts'
+import { captureContainer } from './capture-container.ts'
 import { generateConfig } from './generated-config.ts'
 import { addVariables, setPorts } from './outbound.ts'
 import { isTcp, readPod, runningContainers } from './pod.ts'
@@ -93,6 +94,8 @@ function change(pod: Pod, wishes: Wishes, plan: PortPlan, mode: Mode): Mutation 
   const all = [...withEnv.containers, ...ported.slice(reached.length)]
   const sidecar = sidecarContainer(wishes, plan.passed, mode.kind)
   const inits = all.slice(count)
+  const capture = captureContainer(wishes, plan.passed)
+  const first = capture === null ? [] : [capture]
   const sysctls = lowPorts(pod, plan.passed)
   const config = generateConfig(
     wishes,
@@ -112,9 +115,13 @@ function change(pod: Pod, wishes: Wishes, plan: PortPlan, mode: Mode): Mutation 
     spec: {
       ...spec,
       ...(mode.kind === 'native'
-        ? { initContainers: [sidecar, ...inits], containers: all.slice(0, count) }
+        ? { initContainers: [...first, sidecar, ...inits], containers: all.slice(0, count) }
         : {
-            ...(spec.initContainers === undefined ? {} : { initContainers: spec.initContainers && inits }),
+            ...(capture !== null
+              ? { initContainers: [capture, ...inits] }
+              : spec.initContainers === undefined
+                ? {}
+                : { initContainers: spec.initContainers && inits }),
             containers: [sidecar, ...all.slice(0, count)],
           }),
       ...(sysctls === null ? {} : { securityContext: sysctls }),
@@ -132,6 +139,9 @@ function change(pod: Pod, wishes: Wishes, plan: PortPlan, mode: Mode): Mutation 
     ...plan.notes,
     ...probes.notes,
     ...withEnv.notes,
+    ...(capture === null
+      ? []
+      : [`the init container ${capture.name} has NET_ADMIN: Pod Security's baseline does not take it`]),
     ...low,
   ]
   return { pod: done, report: reportOf(plan, mode, notes) }

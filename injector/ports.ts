@@ -27,7 +27,8 @@ interface Declared {
 
 /**
  * Decides for each declared TCP port where the sidecar listens and where the app does. The sidecar takes only a port
- * that the app does not bind, so one of the two has to move: the app (by its annotation, or by PORT) or the name.
+ * that the app does not bind, so one of the two has to move: the app (by its annotation, or by PORT) or the name. Or the
+ * packet filter of the pod leads callers elsewhere.
  */
 export function planPorts(pod: Pod, wishes: Wishes): PortPlan | Skip {
   const all = runningContainers(pod).flatMap(container =>
@@ -56,6 +57,8 @@ export function planPorts(pod: Pod, wishes: Wishes): PortPlan | Skip {
     if (app !== undefined) passed.push({ ...base, sidecar: declared, app, by: 'app-port', protocol })
     else if (wishes.movesByEnv && takesPort(container, port))
       passed.push({ ...base, sidecar: declared, app: free.next('app'), by: 'move-port', protocol })
+    else if (wishes.captures)
+      passed.push({ ...base, sidecar: free.next('inbound'), app: declared, by: 'capture', protocol })
     else if (port.name != null) {
       passed.push({ ...base, sidecar: free.next('inbound'), app: declared, by: 'name', protocol })
       notes.push(

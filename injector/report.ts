@@ -41,7 +41,7 @@ export interface PortReport {
   readonly sidecar: number | null
   /** Where the app listens. */
   readonly app: number
-  readonly by: 'app-port' | 'move-port' | 'name' | 'skip-ports'
+  readonly by: 'app-port' | 'move-port' | 'capture' | 'name' | 'skip-ports'
 }
 
 /** What the injector did with one pod, in words for people and codes for machines. */

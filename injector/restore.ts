@@ -1,7 +1,7 @@
 import type { Container, Pod } from './pod.ts'
 import { GENERATED, INJECTED } from './annotations.ts'
 import { annotationsOf } from './pod.ts'
-import { SIDECAR, VOLUME } from './selection.ts'
+import { CAPTURE, SIDECAR, VOLUME } from './selection.ts'
 
 /** A value as it was: what is absent and what is empty are not the same. */
 type Was = { readonly value: unknown } | 'absent'
@@ -39,7 +39,9 @@ export function undoOf(before: Pod, after: Pod, mode: 'native' | 'classic'): str
   if (isEmpty(before.metadata)) pod['metadata'] = was(before, 'metadata')
   if (isEmpty(before.metadata?.annotations)) pod['annotations'] = was(before.metadata, 'annotations')
   if (isEmpty(before.spec.volumes)) pod['volumes'] = was(before.spec, 'volumes')
-  if (mode === 'native' && isEmpty(before.spec.initContainers))
+  const brought =
+    mode === 'native' || after.spec.initContainers?.some(({ name }) => name === CAPTURE) === true
+  if (brought && isEmpty(before.spec.initContainers))
     pod['initContainers'] = was(before.spec, 'initContainers')
   if (before.spec.securityContext !== after.spec.securityContext)
     pod['securityContext'] = was(before.spec, 'securityContext')
@@ -85,7 +87,9 @@ export function restore(pod: Pod): Pod | string {
     Object.entries(annotationsOf(pod)).filter(([name]) => !gone.has(name)),
   )
   const back = (list: readonly Container[]): Container[] =>
-    list.filter(({ name }) => name !== SIDECAR).map(one => restoreContainer(one, undo.containers[one.name]))
+    list
+      .filter(({ name }) => name !== SIDECAR && name !== CAPTURE)
+      .map(one => restoreContainer(one, undo.containers[one.name]))
   let spec: Record<string, unknown> = { ...pod.spec, containers: back(pod.spec.containers) }
   if (pod.spec.initContainers != null)
     spec = withList(spec, 'initContainers', back(pod.spec.initContainers), undo.pod['initContainers'])

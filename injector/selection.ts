@@ -9,6 +9,8 @@ const OTHERS = ['istio-proxy', 'linkerd-proxy', 'daprd', 'consul-dataplane']
 
 /** The name of the sidecar's container. */
 export const SIDECAR = 'outrigger'
+/** The name of the container that sets the packet filter. */
+export const CAPTURE = 'outrigger-capture'
 /** The name of the volume with its configuration. */
 export const VOLUME = 'outrigger-config'
 
@@ -54,8 +56,8 @@ function unasked(pod: Pod, settings: Settings): Skip | null {
 }
 
 function taken(pod: Pod): Skip | null {
-  if (containersOf(pod).some(({ name }) => name === SIDECAR))
-    return new Skip('name_taken', `a container is called ${SIDECAR} already`)
+  const own = containersOf(pod).find(({ name }) => name === SIDECAR || name === CAPTURE)
+  if (own !== undefined) return new Skip('name_taken', `a container is called ${own.name} already`)
   if (pod.spec.volumes?.some(({ name }) => name === VOLUME) === true)
     return new Skip('name_taken', `a volume is called ${VOLUME} already`)
   return null

@@ -2,6 +2,7 @@ import type { Finding } from './manifest.ts'
 import type { Tree } from './workloads.ts'
 import { GENERATED } from './annotations.ts'
 import { readPod, runningContainers } from './pod.ts'
+import { CAPTURE } from './selection.ts'
 import { isTree, objectsOf } from './workloads.ts'
 
 /** Whether the callers of one port of a Service pass the sidecar. */
@@ -47,11 +48,20 @@ function judge(target: number | string, protocol: unknown, finding: Finding): Om
 
 /** Where the sidecar of a pod listens for others; also of one that had it before. */
 function findingPorts({ report, pod }: Finding): Set<number> {
-  if (report.outcome === 'injected') return new Set(report.ports.flatMap(({ sidecar }) => sidecar ?? []))
+  if (report.outcome === 'injected') {
+    const ports = report.ports.flatMap(({ sidecar, declared, by }) =>
+      sidecar === null ? [] : by === 'capture' ? [sidecar, declared] : [sidecar],
+    )
+    return new Set(ports)
+  }
   const read = readPod(pod)
   const text = typeof read === 'string' ? undefined : read.metadata?.annotations?.[GENERATED]
-  const inbound = (text ?? '').matchAll(/name: in-\d+\n\s+role: inbound\n\s+address: "?:(\d+)/g)
-  return new Set([...inbound].map(([, port]) => Number(port)))
+  const inbound = (text ?? '').matchAll(/name: in-(\d+)\n\s+role: inbound\n\s+address: "?:(\d+)/g)
+  const captured =
+    typeof read !== 'string' && read.spec.initContainers?.some(one => one.name === CAPTURE) === true
+  return new Set(
+    [...inbound].flatMap(([, declared, port]) => (captured ? [declared, port] : [port])).map(Number),
+  )
 }
 
 function numberOf(name: string, { pod }: Finding): number | null {

@@ -20,6 +20,8 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] a
 export const settingsSchema = z.strictObject({
   /** The image of the sidecar. */
   image: z.string().min(1),
+  /** An image with a shell, `iptables` and `ip6tables`, for pods that ask for capture. Without it none may. */
+  captureImage: z.string().min(1).optional(),
   imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).optional(),
   /** Of the cluster, `1.32`. It decides how a sidecar is declared. */
   kubernetesVersion: z

@@ -25,6 +25,8 @@ export const PROGRAMS = {
   debootstrap: { debian: 'debootstrap', brew: null },
   unshare: { debian: 'util-linux', brew: null },
   'systemd-analyze': { debian: 'systemd', brew: null },
+  iptables: { debian: 'iptables', brew: null },
+  setpriv: { debian: 'util-linux', brew: null },
   ip: { debian: 'iproute2', brew: null },
   // Debian's is the oldest that reads the manifests; .ci/run puts it beside another one that a machine may have.
   'kubectl-1.20': { debian: 'kubernetes-client', brew: null },
