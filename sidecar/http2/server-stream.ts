@@ -77,6 +77,7 @@ export class ServerStream implements StreamOwner, Responder {
     if (this.#tunnelling) return
     this.#finish(null)
     const stream = this.#stream
+    stream.abandonBody()
     if (stream.received) return
     // Nobody wants the rest. A little of it costs less than the confusion of clients that are told to stop.
     stream.body.abort(new ProxyError('internal'))

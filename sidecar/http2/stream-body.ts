@@ -124,6 +124,11 @@ export class StreamBody implements BodySource {
     this.#queue?.clear()
   }
 
+  /** Nobody will take it any more: what waits is given up. One that somebody takes goes on. */
+  abandon(): void {
+    if (this.#state === 'waiting') this.abort()
+  }
+
   get #waits(): number {
     return this.#queue === null ? 0 : this.#queue.length
   }

@@ -58,6 +58,11 @@ export class Stream extends SendingSide {
     if (this.#body !== null) this.#body.limit = bytes
   }
 
+  /** A body that nobody has begun to take is given up. */
+  abandonBody(): void {
+    this.#body?.abandon()
+  }
+
   /**
    * Ends the stream with RST_STREAM. Both bodies are given up: the source of what is sent and the sink of what comes hear
    * the error. No callback of the owner follows.
