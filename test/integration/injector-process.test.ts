@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import https from 'node:https'
 import net from 'node:net'
 import os from 'node:os'
@@ -210,3 +210,28 @@ for (const [args, env, text] of [
     assert.equal(child.stderr, `outrigger injector: ${text}; see outrigger injector --help\n`)
   })
 }
+
+test('docs/injector-webhook.md: every metric, every option, every reason of an error', () => {
+  const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+  const page = read('docs/injector-webhook.md')
+  const names = (text: string, pattern: RegExp): Set<string> =>
+    new Set([...text.matchAll(pattern)].map(([, name = '']) => name))
+  const metrics = names(read('injector/webhook/webhook-metrics.ts'), /'(outrigger_\w+)'/g)
+  assert.deepEqual(names(page, /^\| `(outrigger_\w+)`/gm), metrics)
+  assert.ok(metrics.size > 5)
+  const options = names(read('sidecar/commands/injector.ts'), /^ {2}(--[a-z-]+) /gm)
+  assert.deepEqual(
+    [...options].filter(option => !page.includes(`\`${option}`)),
+    [],
+  )
+  assert.ok(options.size > 10)
+  const sources = ['admission', 'admission-review', 'webhook-server']
+    .map(name => read(`injector/webhook/${name}.ts`))
+    .join('\n')
+  const reasons = names(sources, /(?:reason: |refusal\(\d+, )'(\w+)'/g)
+  assert.deepEqual(
+    [...reasons].filter(reason => !page.includes(`\`${reason}\``)),
+    [],
+  )
+  assert.ok(reasons.size > 8)
+})
