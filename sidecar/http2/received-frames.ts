@@ -166,11 +166,10 @@ export class ReceivedFrames implements FrameSink {
   }
 
   onBadLength(id: number): void {
-    const session = this.#session
     const stream = this.#table.get(id)
-    if (stream !== undefined) session.ends.violate(stream, FRAME_SIZE_ERROR, 'PRIORITY')
-    else if (this.#table.idle(id)) session.fail(FRAME_SIZE_ERROR, 'PRIORITY')
-    else this.#control()
+    if (stream !== undefined) this.#session.ends.violate(stream, FRAME_SIZE_ERROR, 'PRIORITY')
+    // There is no stream to say it on.
+    else this.#session.fail(FRAME_SIZE_ERROR, 'PRIORITY')
   }
 
   onBroken(code: number, cause: string): void {
