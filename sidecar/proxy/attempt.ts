@@ -267,7 +267,8 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     this.#phase = 'over'
     this.endpoint.inFlight--
     // A try that follows needs a connection, and where all that may be open are busy this one makes room.
-    if (this.#sent && !this.#upstream.connectionsTaken) new Discard(body, this.#parts).start()
+    if (this.#sent && !this.#upstream.connectionsTaken)
+      new Discard(body, this.#parts, this.refusable ? () => this.#connection?.abort(this) : null).start()
     else this.#connection?.abort(this)
   }
 

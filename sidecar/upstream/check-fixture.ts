@@ -7,7 +7,7 @@ import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { TimerWheel } from '../runtime/timer-wheel.ts'
 import { CheckSlots, type SlotWaiter } from './checks/check-slots.ts'
 import { HealthCheck, type HealthCheckParts } from './health-check.ts'
-import type { HealthCheckSpec } from './upstream-spec.ts'
+import type { HealthCheckSpec, UpstreamSpec } from './upstream-spec.ts'
 
 /** What the tests' stepped clock does for a bench. */
 export interface CheckClock extends Clock {
@@ -31,7 +31,7 @@ export const HTTP: HealthCheckSpec = {
 export interface CheckBench {
   readonly clock: CheckClock
   readonly slots: CountedSlots
-  check(port: number, spec?: Partial<HealthCheckSpec>): HealthCheck
+  check(port: number, spec?: Partial<HealthCheckSpec>, protocol?: UpstreamSpec['protocol']): HealthCheck
 }
 
 /** @param clock a stepped one, which drives the wheel */
@@ -40,7 +40,14 @@ export function checkBench(t: TestContext, clock: CheckClock, slots = 32): Check
   const buffers = new ReadBuffers(budget)
   const wheel = clock.drive(new TimerWheel(clock))
   const counted = new CountedSlots(slots)
-  const parts: HealthCheckParts = { wheel, buffers, random: seededRandom(1), slots: counted }
+  const parts: HealthCheckParts = {
+    wheel,
+    buffers,
+    budget,
+    lingering: { active: 0, cut: 0 },
+    random: seededRandom(1),
+    slots: counted,
+  }
   const made: HealthCheck[] = []
   t.after(async () => {
     for (const check of made) check.close()
@@ -49,10 +56,10 @@ export function checkBench(t: TestContext, clock: CheckClock, slots = 32): Check
   return {
     clock,
     slots: counted,
-    check: (port, spec = {}) => {
+    check: (port, spec = {}, protocol = 'http1') => {
       const one = new HealthCheck(
         { at: { host: '127.0.0.1', port }, tls: null },
-        'app.example',
+        { authority: 'app.example', protocol },
         { ...HTTP, ...spec },
         parts,
       )

@@ -1,10 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Address } from '../exchange/address.ts'
-import type { ConnectionPool, PoolCounters, PoolSettings } from '../exchange/outgoing.ts'
-import { Pool } from '../http1/pool.ts'
+import type { ConnectionPool } from '../exchange/outgoing.ts'
 import type { Destination, SecureDialer } from '../runtime/destination.ts'
-import type { ReadBuffers } from '../runtime/read-buffers.ts'
-import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { OutlierRecord } from './outlier-record.ts'
 
 /**
@@ -31,11 +28,8 @@ export class Endpoint {
   constructor(
     address: Address,
     tls: SecureDialer | null,
-    settings: PoolSettings,
-    counters: PoolCounters,
-    buffers: ReadBuffers,
-    wheel: TimerWheel,
     outlier: OutlierRecord,
+    pool: (target: Destination) => ConnectionPool,
   ) {
     this.outlier = outlier
     this.address = address
@@ -44,7 +38,7 @@ export class Endpoint {
       at: address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port },
       tls,
     }
-    this.pool = new Pool(this.target, settings, counters, buffers, wheel)
+    this.pool = pool(this.target)
   }
 
   /**

@@ -1,21 +1,20 @@
-import type { Random } from '../runtime/random.ts'
+import type { SessionPoolParts } from '../http2/session-pool.ts'
 import type { Destination } from '../runtime/destination.ts'
-import type { ReadBuffers } from '../runtime/read-buffers.ts'
-import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
+import type { Random } from '../runtime/random.ts'
+import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import type { Check, CheckOwner } from './checks/check.ts'
 import type { CheckSlots, SlotWaiter } from './checks/check-slots.ts'
 import { GrpcCheck } from './checks/grpc-check.ts'
+import { Http2Check } from './checks/http2-check.ts'
 import { HttpCheck } from './checks/http-check.ts'
 import { TcpCheck } from './checks/tcp-check.ts'
-import type { HealthCheckSpec } from './upstream-spec.ts'
+import type { HealthCheckSpec, UpstreamSpec } from './upstream-spec.ts'
 
 /** By how much an interval is longer or shorter, so that the checks of many do not fall together. */
 const JITTER = 0.1
 
 /** What the checks of a process share. */
-export interface HealthCheckParts {
-  readonly wheel: TimerWheel
-  readonly buffers: ReadBuffers
+export interface HealthCheckParts extends SessionPoolParts {
   readonly random: Random
   readonly slots: CheckSlots
 }
@@ -31,6 +30,7 @@ export interface HealthCheckParts {
 export class HealthCheck implements TimerOwner, CheckOwner, SlotWaiter {
   readonly #parts: HealthCheckParts
   readonly #target: Destination
+  readonly #protocol: UpstreamSpec['protocol']
   readonly #host: string
   readonly #timer = new Timer(this)
   readonly #watchers = new Set<() => void>()
@@ -45,9 +45,16 @@ export class HealthCheck implements TimerOwner, CheckOwner, SlotWaiter {
   /** Results in a row that contradict `healthy`. */
   #against = 0
 
-  /** @param authority the Host of an HTTP check that names none */
-  constructor(target: Destination, authority: string, spec: HealthCheckSpec, parts: HealthCheckParts) {
+  /** @param upstream whose authority is the Host of an HTTP check that names none, and whose protocol it speaks */
+  constructor(
+    target: Destination,
+    upstream: Pick<UpstreamSpec, 'authority' | 'protocol'>,
+    spec: HealthCheckSpec,
+    parts: HealthCheckParts,
+  ) {
+    const { authority, protocol } = upstream
     this.#target = target
+    this.#protocol = protocol
     this.#host = spec.host === '' ? authority : spec.host
     this.#spec = spec
     this.#parts = parts
@@ -136,7 +143,9 @@ export class HealthCheck implements TimerOwner, CheckOwner, SlotWaiter {
     const { kind, target, statuses } = this.#spec
     if (kind === 'tcp') return new TcpCheck(parts, this)
     if (kind === 'grpc') return new GrpcCheck(parts, target, this)
-    return new HttpCheck(parts, target, statuses, this)
+    return this.#protocol === 'http2'
+      ? new Http2Check(parts, target, statuses, this, this.#parts)
+      : new HttpCheck(parts, target, statuses, this)
   }
 
   #judge(fault: string): void {

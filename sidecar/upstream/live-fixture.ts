@@ -40,10 +40,13 @@ export function liveState<C extends Clock>(
   const ticks = new Set<() => void>()
   const metrics = new UpstreamMetrics('app')
   const lines: Line[] = []
+  const budget = new MemoryBudget(1e6)
   const live = new LiveState({
     registry,
     wheel,
-    buffers: new ReadBuffers(new MemoryBudget(1e6)),
+    buffers: new ReadBuffers(budget),
+    budget,
+    lingering: { active: 0, cut: 0 },
     lookups: new LookupQueue((_name, done) => asked.push(done)),
     every: (_milliseconds, call) => {
       ticks.add(call)

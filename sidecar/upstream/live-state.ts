@@ -1,6 +1,13 @@
 import net from 'node:net'
 import type { Address } from '../exchange/address.ts'
+import type { ConnectionPool } from '../exchange/outgoing.ts'
+import { Pool } from '../http1/pool.ts'
+import { SessionPool } from '../http2/session-pool.ts'
+import { SessionQuota } from '../http2/session-quota.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { Destination } from '../runtime/destination.ts'
+import type { LingeringCounters } from '../runtime/lingering.ts'
+import type { MemoryBudget } from '../runtime/memory-budget.ts'
 import type { Random } from '../runtime/random.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { Lease, Registry } from '../runtime/registry.ts'
@@ -36,6 +43,8 @@ export interface LiveParts {
   readonly registry: Registry
   readonly wheel: TimerWheel
   readonly buffers: ReadBuffers
+  readonly budget: MemoryBudget
+  readonly lingering: LingeringCounters
   readonly lookups: LookupQueue
   readonly every: Every
   readonly random: Random
@@ -118,36 +127,46 @@ export class LiveState {
 
   /** @param name as it was written: what an encrypted endpoint has to prove where nothing else is asked */
   endpoint(spec: UpstreamSpec, address: Address, name: string): Lease<Endpoint> {
-    const { registry, buffers } = this.#parts
+    const { registry } = this.#parts
     // One pool per identity: what is expected there and who we are is part of what the endpoint is.
     const [hash, serverName] = identity(spec, name)
     const tls = (): ClientTls | null => (spec.tls === null ? null : new ClientTls(spec.tls, serverName))
     const lease = registry.acquire(
-      ['endpoint', spec.name, addressLabel(address), hash, serverName],
+      ['endpoint', spec.name, addressLabel(address), spec.protocol, hash, serverName],
       () => {
         const record = this.#outlierRecord(spec.name, addressLabel(address))
-        const counters = this.recorder(spec.name)
+        const quota = spec.protocol === 'http2' ? this.#quota(spec.name) : null
         return {
           record,
-          endpoint: new Endpoint(
-            address,
-            tls(),
-            spec.connection,
-            counters,
-            buffers,
-            this.wheel,
-            record.value,
-          ),
+          quota,
+          endpoint: new Endpoint(address, tls(), record.value, target => this.#pool(target, spec, quota)),
         }
       },
-      ({ record, endpoint }) => {
+      ({ record, quota, endpoint }) => {
         endpoint.pool.close()
         record.release()
+        quota?.release()
       },
     )
-    const { endpoint } = lease.value
+    const { endpoint, quota } = lease.value
     endpoint.pool.configure(spec.connection)
+    if (quota !== null) quota.value.limit = spec.limits.connections ?? Infinity
     return { value: endpoint, release: () => lease.release() }
+  }
+
+  #pool(target: Destination, spec: UpstreamSpec, quota: Lease<SessionQuota> | null): ConnectionPool {
+    const counters = this.recorder(spec.name)
+    return quota === null
+      ? new Pool(target, spec.connection, counters, this.#parts.buffers, this.wheel)
+      : new SessionPool(target, spec.connection, counters, quota.value, this.#parts)
+  }
+
+  #quota(upstream: string): Lease<SessionQuota> {
+    return this.#parts.registry.acquire(
+      ['sessions', upstream],
+      () => new SessionQuota(),
+      () => {},
+    )
   }
 
   /** By address alone: a new certificate makes another endpoint, and no better one. */
@@ -200,12 +219,13 @@ export class LiveState {
    * @param name as for `endpoint`
    */
   check(upstream: UpstreamSpec, spec: HealthCheckSpec, endpoint: Endpoint, name: string): Lease<HealthCheck> {
-    const { registry, buffers, random } = this.#parts
+    const { registry, buffers, budget, lingering, random } = this.#parts
     const host = spec.host === '' ? upstream.authority : spec.host
     const lease = registry.acquire(
       [
         'check',
         endpoint.label,
+        upstream.protocol,
         ...identity(upstream, name),
         spec.kind,
         spec.target,
@@ -213,8 +233,8 @@ export class LiveState {
         spec.statuses.join(),
       ],
       () => {
-        const parts = { wheel: this.wheel, buffers, random, slots: this.#slots }
-        const check = new HealthCheck(endpoint.target, upstream.authority, spec, parts)
+        const parts = { wheel: this.wheel, buffers, budget, lingering, random, slots: this.#slots }
+        const check = new HealthCheck(endpoint.target, upstream, spec, parts)
         const events = this.events(upstream.name)
         let healthy = check.healthy
         check.watch(() => {

@@ -73,17 +73,23 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
 
   /** How many may be in flight now: what is configured, or what its own answers show that it can do. */
   get limit(): number {
-    const { inFlight, connections } = this.spec.limits
+    const { inFlight } = this.spec.limits
     // With HTTP/1 each request in flight has a connection of its own.
-    const most = Math.min(inFlight, connections ?? Infinity)
+    const most = this.spec.protocol === 'http2' ? inFlight : Math.min(inFlight, this.#connections)
     return this.#adaptive === null ? most : Math.min(most, this.#adaptive.value.limit)
   }
 
-  /** Whether no connection may be opened beside those that work: `limits.connections`. */
+  get #connections(): number {
+    return this.spec.limits.connections ?? Infinity
+  }
+
+  /** Whether no connection may be opened beside those that work: `limits.connections`. Those of HTTP/2 are shared. */
   get connectionsTaken(): boolean {
-    const { connections } = this.spec.limits
-    if (connections === null) return false
-    return this.members.reduce((sum, { endpoint: { pool } }) => sum + pool.size - pool.idle, 0) >= connections
+    if (this.spec.limits.connections === null || this.spec.protocol === 'http2') return false
+    return (
+      this.members.reduce((sum, { endpoint: { pool } }) => sum + pool.size - pool.idle, 0) >=
+      this.#connections
+    )
   }
 
   /** The endpoints that are known now. */
@@ -249,7 +255,7 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
 
   /** Closes an idle connection to another endpoint where one more would be too many. */
   #makeRoom(endpoint: Endpoint, connections: number): void {
-    if (endpoint.pool.idle > 0) return
+    if (endpoint.pool.ready) return
     const { endpoints } = this
     if (endpoints.reduce((sum, one) => sum + one.pool.size, 0) < connections) return
     for (const one of endpoints) if (one.pool.evict()) return

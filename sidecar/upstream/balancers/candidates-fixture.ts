@@ -1,3 +1,4 @@
+import { Pool } from '../../http1/pool.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { MemoryBudget } from '../../runtime/memory-budget.ts'
 import { ReadBuffers } from '../../runtime/read-buffers.ts'
@@ -16,11 +17,15 @@ export function candidates(...weights: readonly number[]): Candidate[] {
     endpoint: new Endpoint(
       { kind: 'tcp', host: '10.0.0.1', port: at + 1 },
       null,
-      { connect: 1, keepAlive: 1 },
-      { connectsOpened: 0, connectsFailed: 0 },
-      buffers,
-      wheel,
       new OutlierRecord(),
+      target =>
+        new Pool(
+          target,
+          { connect: 1, keepAlive: 1 },
+          { connectsOpened: 0, connectsFailed: 0 },
+          buffers,
+          wheel,
+        ),
     ),
   }))
 }
