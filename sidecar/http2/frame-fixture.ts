@@ -62,6 +62,7 @@ export class RawPeer {
   readonly frames: RawFrame[] = []
   ended = false
   #rest = Buffer.alloc(0)
+  #asked = 0
 
   /** @param preface whether the client's preface comes before the frames */
   constructor(socket: net.Socket, preface = false) {
@@ -99,7 +100,7 @@ export class RawPeer {
 
   /** Asks for a sign of life, and waits for it: whatever was sent before has been dealt with. @returns whether it lives */
   async alive(): Promise<boolean> {
-    const payload = Buffer.from('alive???')
+    const payload = Buffer.from(`alive${String(this.#asked++).padStart(3, '0')}`)
     this.send(frame(PING, 0, 0, payload))
     const answered = () =>
       this.frames.some(one => one.type === PING && one.flags === 1 && one.payload.equals(payload))

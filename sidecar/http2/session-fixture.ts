@@ -211,6 +211,41 @@ export class SessionServer {
   }
 }
 
+/** A client session, and what it tells. */
+export class SessionClient {
+  readonly session: Session
+  readonly record = new SessionRecord()
+  readonly #channel: Channel
+
+  private constructor(channel: Channel, parts: TestParts) {
+    this.#channel = channel
+    this.session = new Session(channel, 'client', parts, this.record)
+    this.session.start()
+  }
+
+  static async connect(port: number, parts: TestParts): Promise<SessionClient> {
+    const at = { host: '127.0.0.1', port }
+    const channel = await new Promise<Channel>(resolve => {
+      const made: Channel = Channel.connect({ at, tls: null }, parts.buffers, () => resolve(made))
+    })
+    return new SessionClient(channel, parts)
+  }
+
+  /** Begins a request; one with another method than GET has a body. */
+  request(method = 'GET', path = '/'): StreamRecord {
+    const record = new StreamRecord()
+    record.stream = this.session.open(record)
+    const head = [':method', method, ':scheme', 'http', ':authority', 'a.test', ':path', path]
+    record.stream?.headers(head, method === 'GET')
+    return record
+  }
+
+  async close(): Promise<void> {
+    this.#channel.destroy()
+    await until(() => this.record.closes.length > 0)
+  }
+}
+
 /** A channel over a socket that was accepted; it reads by copies, into the shared buffer. */
 function channelOf(socket: net.Socket, buffers: ReadBuffers): Channel {
   const channel = new Channel(socket, buffers)

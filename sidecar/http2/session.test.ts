@@ -4,17 +4,15 @@ import http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, test } from 'node:test'
 import { BufferedBody, NO_BODY } from '../exchange/body.ts'
-import { Channel } from '../runtime/channel.ts'
 import {
   HandSource,
-  SessionRecord,
+  SessionClient,
   SessionServer,
   StreamRecord,
   answering,
   until,
 } from './session-fixture.ts'
 import { TestParts } from './session-fixture.ts'
-import { Session } from './session.ts'
 
 let parts: TestParts
 const cleanUp: (() => Promise<void>)[] = []
@@ -61,33 +59,11 @@ async function nodeServer(
   return (server.address() as AddressInfo).port // it listens on TCP
 }
 
-async function ourClient(port: number): Promise<{ session: Session; record: SessionRecord }> {
-  const record = new SessionRecord()
-  const channel = await new Promise<Channel>(resolve => {
-    const made: Channel = Channel.connect({ at: { host: '127.0.0.1', port }, tls: null }, parts.buffers, () =>
-      resolve(made),
-    )
-  })
-  const session = new Session(channel, 'client', parts, record)
-  session.start()
-  cleanUp.push(async () => {
-    channel.destroy()
-    await until(() => record.closes.length > 0)
-  })
-  return { session, record }
+async function ourClient(port: number): Promise<SessionClient> {
+  const client = await SessionClient.connect(port, parts)
+  cleanUp.push(() => client.close())
+  return client
 }
-
-function request(session: Session, method: string, path: string): StreamRecord {
-  const record = new StreamRecord()
-  record.stream = session.open(record)
-  assert.ok(record.stream)
-  record.stream.headers(head(method, path), method === 'GET')
-  return record
-}
-
-const head = (method: string, path: string) => [
-  ...[':method', method, ':scheme', 'http', ':authority', 'a.test', ':path', path],
-]
 
 async function textOf(readable: NodeJS.ReadableStream): Promise<string> {
   let text = ''
@@ -136,8 +112,8 @@ test('node:http2 as the server: requests, bodies, trailers, informational heads'
     stream.on('wantTrailers', () => stream.sendTrailers({ 'x-end': 'yes' }))
     stream.pipe(stream)
   })
-  const { session, record } = await ourClient(port)
-  const echo = request(session, 'POST', '/echo')
+  const client = await ourClient(port)
+  const echo = client.request('POST', '/echo')
   const heads: string[] = []
   echo.respond = (one, headers) => {
     heads.push(headers[1] ?? '')
@@ -149,8 +125,8 @@ test('node:http2 as the server: requests, bodies, trailers, informational heads'
   assert.equal(echo.body.text, 'a'.repeat(100_000))
   assert.deepEqual(echo.body.trailers, ['x-end', 'yes'])
   assert.deepEqual(echo.told, ['head', 'head', 'sent', 'closed'])
-  assert.equal(session.streams, 0)
-  assert.ok(record.rooms > 0)
+  assert.equal(client.session.streams, 0)
+  assert.ok(client.record.rooms > 0)
 })
 
 test('a large body each way goes through windows that are much smaller', async () => {
@@ -160,8 +136,8 @@ test('a large body each way goes through windows that are much smaller', async (
     record.stream?.headers([':status', '200'], false)
     record.stream?.pump(new BufferedBody(bytes))
   })
-  const { session } = await ourClient(server.port)
-  const both = request(session, 'POST', '/')
+  const client = await ourClient(server.port)
+  const both = client.request('POST')
   both.stream?.pump(new BufferedBody(bytes))
   await until(() => both.told.includes('closed'))
   assert.ok(Buffer.concat(both.body.chunks).equals(bytes))
@@ -226,16 +202,16 @@ test('a source that aborts, or has another length than it said, resets the strea
 
 test('the end of a small response stands in its last DATA frame, and one in the head where there is no body', async () => {
   const server = await serving(answering('hello'))
-  const { session } = await ourClient(server.port)
-  const before = session.frames
-  const get = request(session, 'GET', '/')
+  const client = await ourClient(server.port)
+  const before = client.session.frames
+  const get = client.request()
   await until(() => get.told.includes('closed'))
   // SETTINGS, its acknowledgement and the window; HEADERS, DATA.
-  assert.ok(session.frames - before <= 5, `${session.frames - before} frames`)
-  const again = session.frames
-  const next = request(session, 'GET', '/')
+  assert.ok(client.session.frames - before <= 5, `${client.session.frames - before} frames`)
+  const again = client.session.frames
+  const next = client.request()
   await until(() => next.told.includes('closed'))
-  assert.equal(session.frames - again, 2)
+  assert.equal(client.session.frames - again, 2)
 })
 
 test('GOAWAY of a server: streams that are open go on, the session closes behind them', async () => {
@@ -244,17 +220,17 @@ test('GOAWAY of a server: streams that are open go on, the session closes behind
     record.stream?.headers([':status', '200'], false)
     record.stream?.pump(source)
   })
-  const { session, record } = await ourClient(server.port)
-  const get = request(session, 'GET', '/')
+  const client = await ourClient(server.port)
+  const get = client.request()
   await until(() => get.told.includes('head'))
   server.sessions[0]?.session.goaway(0)
-  await until(() => record.goaways === 1)
-  assert.equal(session.open(new StreamRecord()), null)
+  await until(() => client.record.goaways === 1)
+  assert.equal(client.session.open(new StreamRecord()), null)
   source.sink?.chunk(Buffer.from('rest'), false)
   source.sink?.end(null)
   await until(() => get.told.includes('closed'))
   assert.equal(get.body.text, 'rest')
-  await until(() => record.closes.length === 1)
+  await until(() => client.record.closes.length === 1)
 })
 
 test('REFUSED_STREAM may be repeated, another reset may not', async () => {
@@ -263,12 +239,12 @@ test('REFUSED_STREAM may be repeated, another reset may not', async () => {
     stream.on('error', () => {})
     stream.close(code)
   })
-  const { session } = await ourClient(port)
-  const refused = request(session, 'GET', '/')
+  const client = await ourClient(port)
+  const refused = client.request()
   await until(() => refused.error !== null)
   assert.equal(refused.error?.repeatable, 'never_processed')
   code = http2.constants.NGHTTP2_INTERNAL_ERROR
-  const broken = request(session, 'GET', '/')
+  const broken = client.request()
   await until(() => broken.error !== null)
   assert.equal(broken.error?.repeatable, 'no')
   assert.equal(broken.error?.reason, 'upstream_reset')
@@ -279,30 +255,30 @@ test('no more streams are opened than the peer takes', async () => {
   server.on('stream', () => {})
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { session, record } = await ourClient((server.address() as AddressInfo).port)
+  const client = await ourClient((server.address() as AddressInfo).port)
   cleanUp.push(async () => {
     server.close()
-    await until(() => record.closes.length > 0)
+    await until(() => client.record.closes.length > 0)
   })
-  await until(() => session.settled)
-  const first = request(session, 'GET', '/')
-  request(session, 'GET', '/')
-  assert.equal(session.room, 0)
-  assert.equal(session.open(new StreamRecord()), null)
+  await until(() => client.session.settled)
+  const first = client.request()
+  client.request()
+  assert.equal(client.session.room, 0)
+  assert.equal(client.session.open(new StreamRecord()), null)
   first.stream?.reset(8)
-  assert.equal(session.room, 1)
+  assert.equal(client.session.room, 1)
   assert.deepEqual(first.told, ['sent'])
 })
 
 test('a session without streams goes when it has been idle for long enough', async () => {
   const server = await serving(answering('x'))
-  const { session, record } = await ourClient(server.port)
-  const get = request(session, 'GET', '/')
+  const client = await ourClient(server.port)
+  const get = client.request()
   await until(() => get.told.includes('closed'))
   parts.step(299_000)
-  assert.equal(record.goaways, 0)
+  assert.equal(client.record.goaways, 0)
   parts.step(3000)
-  await until(() => record.closes.length === 1)
+  await until(() => client.record.closes.length === 1)
 })
 
 test('a body of a head that has ended is none', async () => {
@@ -310,8 +286,8 @@ test('a body of a head that has ended is none', async () => {
     assert.equal(record.stream?.body, NO_BODY)
     record.stream?.headers([':status', '204'], true)
   })
-  const { session } = await ourClient(server.port)
-  const get = request(session, 'GET', '/')
+  const client = await ourClient(server.port)
+  const get = client.request()
   await until(() => get.told.includes('closed'))
   assert.deepEqual(get.told, ['sent', 'head, end', 'closed'])
 })

@@ -1,6 +1,7 @@
 import { NO_BODY, type BodyLength, type BodySource } from '../exchange/body.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
+import { passedTrailers } from '../exchange/trailers.ts'
 import { NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from './frames.ts'
 import { SendingSide } from './sending-side.ts'
 import { StreamBody } from './stream-body.ts'
@@ -123,7 +124,8 @@ export class Stream extends SendingSide {
 
   #takeTrailers(trailers: HeaderList, ended: boolean): number {
     if (!ended || malformedTrailers(trailers)) return PROTOCOL_ERROR
-    return this.#endBody(this.#body as StreamBody, trailers) // made with a head that did not end the message
+    const passed = passedTrailers(trailers, this.session.side === 'server' ? 'request' : 'response')
+    return this.#endBody(this.#body as StreamBody, passed) // made with a head that did not end the message
   }
 
   #endBody(body: StreamBody, trailers: HeaderList | null): number {
