@@ -1,6 +1,6 @@
 import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { isReserved } from '../exchange/reserved-names.ts'
+import { forbiddenTrailer, passedTrailers } from '../exchange/trailers.ts'
 import { bytesOf, parseFieldLines } from './field-lines.ts'
 import { HeadCollector } from './head-collector.ts'
 import { TOKEN_LOWER } from './header-names.ts'
@@ -41,46 +41,6 @@ const DATA_CR = 8
 const DATA_LF = 9
 const TRAILERS = 10
 const FINISHED = 11
-
-/** Trailers that would frame the message or its connection: who sends them tries something. */
-const FORBIDDEN: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
-
-/** Trailers that are harmless to leave out and must not be merged into the head by anyone behind us. */
-const DROPPED: ReadonlySet<string> = new Set([
-  'age',
-  'authorization',
-  'cache-control',
-  'content-encoding',
-  'content-range',
-  'content-type',
-  'cookie',
-  'date',
-  'expect',
-  'expires',
-  'forwarded',
-  'location',
-  'max-forwards',
-  'pragma',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'range',
-  'retry-after',
-  'set-cookie',
-  'vary',
-  'via',
-  'warning',
-  'www-authenticate',
-])
 
 /**
  * Decodes chunked bodies (RFC 9112 section 7.1), one after another. Data passes without a copy. Extensions are checked
@@ -263,26 +223,16 @@ export class ChunkedDecoder {
         this.#refuse(fault)
         return end
       }
-      const kept: HeaderList = []
-      for (let i = 0; i < all.length; i += 2) {
-        const name = all[i] as string
-        if (FORBIDDEN.has(name)) {
-          this.#refuse(`the field ${name} must not be a trailer`)
-          return end
-        }
-        if (!this.#drops(name)) kept.push(name, all[i + 1] as string)
+      const forbidden = forbiddenTrailer(all)
+      if (forbidden !== null) {
+        this.#refuse(`the field ${forbidden} must not be a trailer`)
+        return end
       }
-      if (kept.length > 0) this.trailers = kept
+      this.trailers = passedTrailers(all, this.#side)
     }
     this.#state = FINISHED
     this.done = true
     return next
-  }
-
-  /** Of a request also what no client may say about itself, aliases with underscores included (rows 13 to 15). */
-  #drops(name: string): boolean {
-    if (DROPPED.has(name)) return true
-    return this.#side === 'request' && (name === 'x-request-id' || name.includes('_') || isReserved(name))
   }
 
   #refuse(detail: string): false {
