@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Compiler } from '../../sidecar/config/compile/compiler.ts'
 import { formatConfigErrors } from '../../sidecar/config/config-error.ts'
 import { loadConfig } from '../../sidecar/config/load/load.ts'
+import type { Acceptor } from '../../sidecar/listener/acceptor.ts'
 import { Listeners } from '../../sidecar/process/listeners.ts'
 import { Service } from '../../sidecar/process/service.ts'
 import type { Clock } from '../../sidecar/runtime/clock.ts'
@@ -148,6 +149,11 @@ export class InProcess {
   async serves(): Promise<void> {
     const response = await this.ask('GET /here HTTP/1.1\r\nhost: a.example\r\n\r\n')
     if (response.status !== 200) throw new Error(`does not serve any more: ${response.status}`)
+  }
+
+  /** What accepts connections, for tests that drain it. */
+  get acceptors(): readonly Acceptor[] {
+    return this.#listeners.all
   }
 
   /** The open client connections. */

@@ -1,11 +1,12 @@
-// Public suites against Outrigger: npm run suites. Each lies in a checkout of its own, named by a variable; nothing of
+// Public suites against Outrigger: npm run suites. Each lies in a checkout or is a program of its own, named by a variable; nothing of
 // them is part of this tree. Ends with code 1 where a case failed.
 import { existsSync } from 'node:fs'
 import { h1spec } from './h1spec.ts'
+import { h2spec } from './h2spec.ts'
 import { httpd } from './httpd.ts'
 import { llhttp } from './llhttp.ts'
 
-const suites = [h1spec, llhttp, httpd]
+const suites = [h1spec, h2spec, llhttp, httpd]
 let passed = 0
 let failed = 0
 let skipped = 0
@@ -15,7 +16,7 @@ for (const { name, variable, source, run } of suites) {
   if (folder === undefined || !existsSync(folder)) {
     skipped++
     const why = folder === undefined ? `${variable} is not set` : `there is no ${folder}`
-    console.log(`${name}: not run: ${why}; a checkout of ${source}`)
+    console.log(`${name}: not run: ${why}; comes from ${source}`)
     continue
   }
   const result = await run(folder)

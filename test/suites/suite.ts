@@ -1,7 +1,7 @@
 /** A public suite that is run against Outrigger from a checkout of its own. */
 export interface Suite {
   readonly name: string
-  /** The environment variable that names the folder of the checkout, and where to get it. */
+  /** The environment variable that names the folder of the checkout (of h2spec: the program), and where to get it. */
   readonly variable: string
   readonly source: string
   readonly run: (folder: string) => Promise<SuiteResult>
