@@ -29,7 +29,10 @@ function unfit(pod: Pod, settings: Settings): Skip | null {
   if (namespace === settings.ownNamespace)
     return new Skip('ignored_namespace', `${namespace} is where the injector runs`)
   if (annotationsOf(pod)[INJECTED] !== undefined)
-    return new Skip('already_injected', 'it has the sidecar; uninject it for another one')
+    // Who writes the annotation by hand would have a pod that only looks guarded.
+    return containersOf(pod).some(({ name }) => name === SIDECAR)
+      ? new Skip('already_injected', 'it has the sidecar; uninject it for another one')
+      : new Skip('invalid_annotation', `${INJECTED}: only the injector writes it, and there is no sidecar`)
   if (annotationsOf(pod)['kubernetes.io/config.mirror'] !== undefined)
     return new Skip('mirror_pod', 'it shows a pod that the kubelet has from a file')
   if (spec.os?.name === 'windows' || spec.nodeSelector?.['kubernetes.io/os'] === 'windows')

@@ -98,7 +98,7 @@ function plain(text: string): string {
 /** Level by level: a stack would not bear what this looks for. */
 function isDeeper(value: unknown, most: number): boolean {
   let level = [value]
-  for (let depth = 0; depth <= most; depth++) {
+  for (let depth = 0; depth < most; depth++) {
     level = level.flatMap(one => (typeof one === 'object' && one !== null ? Object.values(one) : []))
     if (level.length === 0) return false
   }

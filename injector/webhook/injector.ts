@@ -96,7 +96,7 @@ export class Injector {
       metrics,
       log,
     })
-    this.#webhook = new WebhookServer(admission, metrics, clock, options.bounds)
+    this.#webhook = new WebhookServer(admission, metrics, clock, log, options.bounds)
     this.#health = new HealthServer(() => this.#notReady(), metrics)
     const use = this.#webhook.use.bind(this.#webhook)
     this.#certificate =

@@ -34,6 +34,11 @@ export class WebhookMetrics {
     'How often caBundle was not what it should be, and was written.',
     [],
   )
+  readonly #handshakes = this.#counter(
+    'outrigger_injector_handshake_errors_total',
+    'TLS handshakes that failed: of who does not trust caBundle, or speaks no TLS.',
+    [],
+  )
   readonly #expiry = new Gauge({
     name: 'outrigger_injector_certificate_expiry_timestamp_seconds',
     help: 'When a certificate in use ends, in seconds since 1970.',
@@ -64,6 +69,10 @@ export class WebhookMetrics {
 
   event(result: 'sent' | 'failed' | 'repeated' | 'dropped'): void {
     this.#events.inc({ result })
+  }
+
+  handshakeFailed(): void {
+    this.#handshakes.inc()
   }
 
   bundlePatched(): void {

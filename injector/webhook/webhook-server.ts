@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { KeyPair } from '../../sidecar/certificates/authority.ts'
 import type { Clock } from '../../sidecar/runtime/clock.ts'
+import type { Log } from '../../sidecar/telemetry/process-log.ts'
 import type { Admission, AdmissionAnswer } from './admission.ts'
 import type { WebhookMetrics } from './webhook-metrics.ts'
+import { RepetitionLimit } from '../../sidecar/telemetry/repetition.ts'
 import { listenOn } from './listen-on.ts'
 
 /** Where reviews go to. */
@@ -54,6 +56,7 @@ export class WebhookServer {
     admission: Pick<Admission, 'review'>,
     metrics: WebhookMetrics,
     clock: Clock,
+    log: Log,
     bounds: Partial<WebhookBounds> = {},
   ) {
     this.#admission = admission
@@ -74,8 +77,14 @@ export class WebhookServer {
       (request, response) => void this.#handle(request, response),
     )
     this.#server.maxConnections = maxConnections
-    // Handshakes fail where a client does not know us: nothing of ours is wrong.
-    this.#server.on('tlsClientError', (_error, socket) => socket.destroy())
+    const repeated = new RepetitionLimit(log, clock)
+    this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      socket.destroy()
+      metrics.handshakeFailed()
+      // Who connects and leaves, as a probe of a port does, has nothing to complain of.
+      if (error.code === 'ECONNRESET') return
+      repeated.write('handshake', 'warn', 'a handshake failed', { code: error.code ?? error.message })
+    })
   }
 
   /** Takes a certificate into use for new connections; others go on. @throws Error where it is none */

@@ -34,12 +34,12 @@ async function run(args: string[], io: CommandOutput): Promise<number> {
   const options = readOptions(args)
   if (typeof options === 'string') return usage(options, io)
   // Who calls the command on a manifest wants it; the pod has the last word.
-  const settings = await injectorSettings({ ...options, inject: 'enabled' })
-  if (typeof settings === 'string') return usage(settings, io)
+  const given = await injectorSettings({ ...options, inject: 'enabled' })
+  if (typeof given === 'string') return usage(given, io)
   // zod and yaml are loaded by the command that needs them, not by the process that serves.
   const { injectManifest } = await import('../../injector/manifest.ts')
   const { checkServices } = await import('../../injector/services.ts')
-  const done = forEachManifest(options.paths, text => injectManifest(text, settings))
+  const done = forEachManifest(options.paths, text => injectManifest(text, given.settings))
   if (typeof done === 'string') {
     io.stderr(`outrigger inject: ${done}\n`)
     return 1

@@ -15,8 +15,14 @@ export interface InjectorOptions {
   readonly inject: 'enabled' | 'disabled'
 }
 
+/** Settings, and whether the version of the cluster among them is one that somebody said. */
+export interface GivenSettings {
+  readonly settings: Settings
+  readonly isVersionGiven: boolean
+}
+
 /** Reads the settings of the injector, or says what is wrong with them. Loads zod and yaml: only commands call it. */
-export async function injectorSettings(options: InjectorOptions): Promise<Settings | string> {
+export async function injectorSettings(options: InjectorOptions): Promise<GivenSettings | string> {
   const { readSettings } = await import('../../injector/settings.ts')
   const { parse } = await import('yaml')
   let file: unknown = {}
@@ -27,7 +33,7 @@ export async function injectorSettings(options: InjectorOptions): Promise<Settin
   }
   if (typeof file !== 'object' || file === null) return `${options.settings}: it is no map`
   const namespace = 'namespace' in file && typeof file.namespace === 'object' ? file.namespace : {}
-  return readSettings({
+  const settings = readSettings({
     image: `outrigger:${outriggerVersion()}`,
     inject: options.inject,
     ...file,
@@ -36,6 +42,9 @@ export async function injectorSettings(options: InjectorOptions): Promise<Settin
     ...given('configMap', options['config-map']),
     namespace: { ...namespace, ...given('name', options.namespace) },
   })
+  if (typeof settings === 'string') return settings
+  const isVersionGiven = options['kubernetes-version'] !== undefined || 'kubernetesVersion' in file
+  return { settings, isVersionGiven }
 }
 
 const given = (key: string, value: string | undefined): object =>

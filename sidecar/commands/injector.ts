@@ -50,11 +50,12 @@ async function run(args: string[], io: CommandOutput): Promise<number> {
   const level = options['log-level']
   if (!isLogLevel(level)) return usage(`${level} is no log level`, io)
   // `--namespace` is that of the injector here: pods say theirs.
-  const settings = await injectorSettings({ ...options, namespace: undefined, inject: 'disabled' })
-  if (typeof settings === 'string') {
-    io.stderr(`outrigger injector: ${settings}\n`)
+  const given = await injectorSettings({ ...options, namespace: undefined, inject: 'disabled' })
+  if (typeof given === 'string') {
+    io.stderr(`outrigger injector: ${given}\n`)
     return 1
   }
+  const { settings } = given
   const { inClusterSettings } = await import('../kubernetes/api-settings.ts')
   const server = inClusterSettings(process.env, options['service-account'])
   if (server === null) return usage('it runs in a pod: KUBERNETES_SERVICE_HOST is not set', io)
@@ -74,7 +75,7 @@ async function run(args: string[], io: CommandOutput): Promise<number> {
   const webhook = new Injector(
     {
       settings,
-      kubernetesVersion: options.isVersionFixed ? settings.kubernetesVersion : null,
+      kubernetesVersion: given.isVersionGiven ? settings.kubernetesVersion : null,
       port: options.ports.webhook,
       adminPort: options.ports.admin,
       ...(options.address === undefined ? {} : { address: options.address }),
@@ -139,8 +140,7 @@ function readOptions(args: string[]) {
       const value = values[name]
       if (value !== undefined && !NAME.test(value)) return `--${name}: "${value}" is no name of Kubernetes`
     }
-    const isVersionFixed = values['kubernetes-version'] !== undefined
-    return { ...values, ports: { webhook: ports.webhook, admin: ports.admin }, isVersionFixed }
+    return { ...values, ports: { webhook: ports.webhook, admin: ports.admin } }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
