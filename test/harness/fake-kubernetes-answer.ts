@@ -14,3 +14,12 @@ export function send(response: http.ServerResponse, code: number, body: unknown)
 export function fail(response: http.ServerResponse, code: number, reason: string, message: string): void {
   send(response, code, status(code, reason, message))
 }
+
+/** JSON, or null. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

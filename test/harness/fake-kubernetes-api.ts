@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { fail, send, status } from './fake-kubernetes-answer.ts'
+import { fail, parsed, send, status } from './fake-kubernetes-answer.ts'
 import {
   type ApiPlace,
   FakeKubernetesStore,
@@ -13,6 +13,7 @@ import {
   selectorOf,
   type StoredChange,
   type StoredObject,
+  versionOf,
 } from './fake-kubernetes-store.ts'
 
 /** A request as the server got it. */
@@ -37,7 +38,7 @@ interface Watch {
   readonly bookmarks: boolean
   readonly kind: string
   readonly apiVersion: string
-  end(): void
+  end(how: 'close' | 'cut'): void
 }
 
 /**
@@ -117,10 +118,7 @@ export class FakeKubernetesApi {
 
   /** Closes every watch: properly, or by cutting its connection. */
   endWatches(how: 'close' | 'cut' = 'close'): void {
-    for (const watch of [...this.#watches]) {
-      if (how === 'cut') watch.response.socket?.destroy()
-      else watch.end()
-    }
+    for (const watch of [...this.#watches]) watch.end(how)
   }
 
   /** Sends every watch these bytes. */
@@ -293,21 +291,26 @@ export class FakeKubernetesApi {
       for (const [, object] of this.store.list(place)) if (selects(object)) tell('ADDED', object)
     for (const change of missed) heard(change)
     const unwatch = this.store.watch(place, heard)
+    const seconds = Number(query['timeoutSeconds'] ?? 0)
+    const timer = seconds > 0 ? setTimeout(() => watch.end('close'), seconds * 1000) : null
+    const over = (): void => {
+      unwatch()
+      this.#watches.delete(watch)
+      if (timer !== null) clearTimeout(timer)
+    }
     const watch: Watch = {
       response,
       bookmarks: query['allowWatchBookmarks'] === 'true',
       kind: place.resource,
       apiVersion: versionOf(place),
-      end: () => response.end(),
+      end: how => {
+        over()
+        if (how === 'close') response.end()
+        else response.socket?.destroy()
+      },
     }
     this.#watches.add(watch)
-    const seconds = Number(query['timeoutSeconds'] ?? 0)
-    const timer = seconds > 0 ? setTimeout(() => watch.end(), seconds * 1000) : null
-    response.once('close', () => {
-      unwatch()
-      this.#watches.delete(watch)
-      if (timer !== null) clearTimeout(timer)
-    })
+    response.once('close', over)
   }
 }
 
@@ -315,16 +318,4 @@ function patched(before: StoredObject, patch: unknown, type: string): unknown {
   if (type === 'application/json-patch+json') return jsonPatch(before, patch)
   // The strategic one is the same but for lists that have a key.
   return mergePatch(before, patch)
-}
-
-function versionOf({ group }: ApiPlace): string {
-  return group.replace(/^\/apis?\//, '')
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }

@@ -41,6 +41,11 @@ export function placeOf(path: string): ApiPlace | null {
   return { group, resource: third, namespace: second, name: fourth }
 }
 
+/** What objects there say of themselves: `v1`, `discovery.k8s.io/v1`. */
+export function versionOf({ group }: ApiPlace): string {
+  return group.replace(/^\/apis?\//, '')
+}
+
 /** The objects of a fake API server by their path, and the history of their changes. */
 export class FakeKubernetesStore {
   readonly #objects = new Map<string, StoredObject>()
