@@ -4,6 +4,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { mutate } from '../../injector/mutate.ts'
+import { readSettings } from '../../injector/settings.ts'
 import { SteadyLoad } from '../reliability/steady-load.ts'
 import type { Engine } from './engine.ts'
 import { engineOrSkip, IMAGE, ROOT } from './engine.ts'
@@ -99,6 +101,34 @@ describe('containers', options, () => {
       assert.equal(end.code, 1)
       assert.match(end.text, /\/etc\/outrigger/)
     })
+  })
+
+  test('deploy/capture sets the packet filter of a pod as its container may: read-only, with NET_ADMIN alone, and again', async () => {
+    const settings = readSettings({ image: IMAGE, captureImage: 'capture', inject: 'enabled' })
+    assert.ok(typeof settings !== 'string')
+    const app = { name: 'orders', ports: [{ containerPort: 8080 }] }
+    const annotations = { 'outrigger.dev/capture': 'inbound' }
+    const { pod } = mutate({ metadata: { annotations }, spec: { containers: [app] } }, settings)
+    const [capture] = (pod as { spec: { initContainers: { name: string; command: string[] }[] } }).spec
+      .initContainers
+    assert.equal(capture?.name, 'outrigger-capture')
+    // The image of Debian is not here; the one that the others stand on is as good.
+    const [base = ''] =
+      /^node:\S+/m.exec(await engine.docker('images', '--format', '{{.Repository}}:{{.Tag}}')) ?? []
+    const build = ['--network', 'host', '--build-arg', `BASE=${base}`, '-t', 'capture']
+    await engine.docker('build', ...build, path.join(ROOT, 'deploy', 'capture'))
+    const rights = ['--user', '0:0', '--read-only', '--cap-drop', 'ALL', '--cap-add', 'NET_ADMIN']
+    const hard = [...rights, '--security-opt', 'no-new-privileges', '--network', 'none']
+    const [shell = '', ...rest] = capture.command
+    const twice = `${rest.at(-1)}\n${rest.at(-1)}\niptables -t nat -S`
+    const rules = await engine.docker('run', '--rm', ...hard, '--entrypoint', shell, 'capture', '-ec', twice)
+    assert.deepEqual(
+      rules.split('\n').filter(line => line.startsWith('-A')),
+      [
+        '-A PREROUTING -p tcp -j OUTRIGGER',
+        '-A OUTRIGGER -p tcp -m tcp --dport 8080 -j REDIRECT --to-ports 15006',
+      ],
+    )
   })
 
   describe('docker-compose.yml', () => {
