@@ -13,6 +13,7 @@ export async function loginFixture(
     authenticate?: string
     provider?: string
     tokenSeconds?: number
+    lean?: boolean
     top?: string
   } = {},
 ) {
@@ -26,6 +27,7 @@ export async function loginFixture(
   const settings = config(more.session ?? `secret: "${SESSION_SECRET}"`)
   const { sink, proxy } = await withGuard(t, settings)
   const origin = `http://127.0.0.1:${proxy.port()}`
-  await issuer.admit(origin, more.tokenSeconds === undefined ? {} : { tokenSeconds: more.tokenSeconds })
+  const { tokenSeconds = 3600, lean = false } = more
+  await issuer.admit(origin, { tokenSeconds, lean })
   return { issuer, sink, proxy, origin, browser: new CookieBrowser(), yaml: guarded(sink.port, settings) }
 }

@@ -17,6 +17,7 @@ export class OpenIdProvider {
   mode: 'up' | 'failing' = 'up'
   readonly #server: http.Server
   #callback: http.RequestListener = () => {}
+  #keys = 0
 
   private constructor() {
     this.#server = http.createServer((request, response) => {
@@ -35,9 +36,11 @@ export class OpenIdProvider {
 
   /**
    * Lets a service at this origin log its browsers in.
+   * Called again, it signs with another key.
    * @param tokenSeconds how long an access token is good for
+   * @param lean whether ID tokens say no more than who it is, and the rest stands at the userinfo endpoint
    */
-  async admit(origin: string, { tokenSeconds = 3600 } = {}): Promise<void> {
+  async admit(origin: string, { tokenSeconds = 3600, lean = false } = {}): Promise<void> {
     const { privateKey } = await generateKeyPair('RS256', { extractable: true })
     const provider = new Provider(this.issuer, {
       clients: [
@@ -51,11 +54,13 @@ export class OpenIdProvider {
           application_type: 'native',
         },
       ],
-      jwks: { keys: [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: 'one' }] },
+      jwks: {
+        keys: [{ ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: `key-${++this.#keys}` }],
+      },
       cookies: { keys: ['a key of the provider'] },
       pkce: { required: () => true },
       claims: { openid: ['sub'], profile: ['name', 'roles'] },
-      conformIdTokenClaims: false,
+      conformIdTokenClaims: lean,
       rotateRefreshToken: true,
       issueRefreshToken: async () => true,
       ttl: { AccessToken: tokenSeconds, IdToken: 3600, Grant: 86_400, Session: 86_400, Interaction: 600 },

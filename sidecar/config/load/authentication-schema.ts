@@ -88,6 +88,19 @@ const revoked = option(
   'tokens and callers that are refused before their credentials end',
 )
 
+const exchange = option(
+  section('a token exchange', {
+    url: required(keyUrl, 'the token endpoint'),
+    clientId: required(anyText, 'who asks'),
+    clientSecret: required(anyText, 'proves who asks (basic authentication)'),
+    audience: option(anyText, 'whom the token is for'),
+    resource: option(keyUrl, 'whom it is for, as a URL'),
+    scopes: option(list(anyText, 50), 'what it is for'),
+    timeout: option(duration, 'how long an answer is waited for', '2s'),
+  }),
+  'upstreams get what the token is exchanged for (RFC 8693), as `authorization: Bearer`',
+)
+
 const jwtProvider = section('a JWT provider', {
   issuer: option(
     textOrOff,
@@ -116,6 +129,7 @@ const jwtProvider = section('a JWT provider', {
     'headers that tell the upstream what a claim says; clients cannot set them',
   ),
   revoked,
+  exchange,
 })
 
 const introspectionProvider = section('an introspection provider', {
@@ -140,6 +154,7 @@ const introspectionProvider = section('an introspection provider', {
     'headers that tell the upstream what the answer says; clients cannot set them',
   ),
   revoked,
+  exchange,
 })
 
 const ownPath = text('a path', { pattern: '^/' }, '/x', (value, shown) =>
@@ -181,6 +196,12 @@ const oidcProvider = section('a login provider', {
     }),
     'the session of a browser, in encrypted cookies',
   ),
+  userinfo: option(
+    flag,
+    'asks the issuer for claims that its ID tokens do not have, at each login and refresh',
+    false,
+  ),
+  relay: option(flag, "upstreams get the session's access token, as `authorization: Bearer`", false),
   subject: option(claimPath, 'the claim that says who calls', 'sub'),
   groups: option(claimPath, 'the claim that lists groups; `a.b` goes into a claim that is a map'),
   claimHeaders: option(
@@ -188,6 +209,7 @@ const oidcProvider = section('a login provider', {
     'headers that tell the upstream what a claim says; clients cannot set them',
   ),
   revoked,
+  exchange,
 })
 
 const apiKeyProvider = section('an API key provider', {

@@ -2,6 +2,7 @@ import type { IntrospectionProvider } from '../../filters/authenticate/schema.ts
 import type { WrittenAuthentication } from './authentication-schema.ts'
 import { contentHash } from './hash.ts'
 import { placeOf } from './resolve-jwt.ts'
+import { resolveExchange } from './resolve-exchange.ts'
 import { resolveRevoked } from './resolve-revoked.ts'
 import type { Resolution } from './resolution.ts'
 
@@ -37,10 +38,11 @@ export function resolveIntrospection(
     expires: false,
     skew: written.skew ?? 30_000,
     from: placeOf(written.from, [...path, 'from'], resolution),
-    forward: written.forward ?? true,
+    forward: written.forward ?? written.exchange === undefined,
     subject: written.subject ?? 'sub',
     groups: written.groups ?? null,
     claimHeaders: Object.entries(written.claimHeaders ?? {}),
+    ...resolveExchange(written.exchange),
   }
   return { ...provider, digest: contentHash(provider), ...resolveRevoked(written.revoked, path, resolution) }
 }

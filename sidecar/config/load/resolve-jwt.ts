@@ -2,6 +2,7 @@ import type { CredentialPlace, Jwk, JwtKeys, JwtProvider } from '../../filters/a
 import { ALGORITHMS, type WrittenAuthentication } from './authentication-schema.ts'
 import { contentHash } from './hash.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
+import { resolveExchange } from './resolve-exchange.ts'
 import { resolveRevoked } from './resolve-revoked.ts'
 import { readPem } from './tls-files.ts'
 
@@ -61,11 +62,12 @@ export function resolveJwtProvider(name: string, written: Written, resolution: R
     types,
     skew: written.skew ?? 30_000,
     from: placeOf(written.from, [...path, 'from'], resolution),
-    forward: written.forward ?? true,
+    forward: written.forward ?? written.exchange === undefined,
     subject: written.subject ?? 'sub',
     groups: written.groups ?? null,
     proof: written.proof ?? null,
     claimHeaders: Object.entries(written.claimHeaders ?? {}),
+    ...resolveExchange(written.exchange),
   }
   return { ...provider, digest: contentHash(provider), ...resolveRevoked(written.revoked, path, resolution) }
 }

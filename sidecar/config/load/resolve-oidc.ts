@@ -1,6 +1,7 @@
 import type { OidcProvider } from '../../filters/authenticate/schema.ts'
 import type { WrittenAuthentication } from './authentication-schema.ts'
 import { contentHash } from './hash.ts'
+import { resolveExchange } from './resolve-exchange.ts'
 import { resolveRevoked } from './resolve-revoked.ts'
 import type { Resolution } from './resolution.ts'
 
@@ -41,11 +42,14 @@ export function resolveOidc(name: string, written: Written, resolution: Resoluti
     logout,
     afterLogout,
     secrets,
+    userinfo: written.userinfo ?? false,
+    relay: written.relay === true || written.exchange !== undefined,
     idle,
     max,
     subject: written.subject ?? 'sub',
     groups: written.groups ?? null,
     claimHeaders: Object.entries(written.claimHeaders ?? {}),
+    ...resolveExchange(written.exchange),
   }
   return { ...provider, digest: contentHash(provider), ...resolveRevoked(written.revoked, path, resolution) }
 }

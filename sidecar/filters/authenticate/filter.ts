@@ -1,12 +1,12 @@
 import type { AuthorizationDecision } from '../../exchange/authorization-decision.ts'
 import type { Caller } from '../../exchange/caller.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
-import type { HeaderList } from '../../exchange/headers.ts'
+import { type HeaderList, removeHeader, setHeader } from '../../exchange/headers.ts'
 import { ProxyError, type Reason } from '../../exchange/proxy-error.ts'
 import type { Filter, FilterKind, FilterLive, Verdict } from '../filter.ts'
 import { writeCaller } from './caller-headers.ts'
 import type { Identity } from './identity.ts'
-import { isCaller, missing, type Proof, type Provider } from './provider.ts'
+import { isCaller, missing, type Proof, type Provider, type Relayed } from './provider.ts'
 import { openProvider } from './providers.ts'
 import type { AuthenticatePolicy } from './schema.ts'
 import { writeCookies } from './set-cookies.ts'
@@ -105,12 +105,16 @@ class AuthenticateFilter implements Filter {
     return undefined
   }
 
-  #settle(exchange: Exchange, proof: Proof, provider: Provider): Verdict {
+  #settle(exchange: Exchange, proof: Proof, provider: Provider): Verdict | Promise<Verdict> {
     if (!isCaller(proof)) return proof
     exchange.caller = proof
     if (provider.byCookie === true) exchange.byCookie = true
     this.#forward(exchange, proof, provider)
-    return undefined
+    if (provider.relay === undefined) return undefined
+    const relayed = provider.relay(exchange, proof)
+    return relayed instanceof Promise
+      ? relayed.then(later => relay(exchange, later))
+      : relay(exchange, relayed)
   }
 
   #forward(exchange: Exchange, caller: Caller | null, provider: Provider | null): void {
@@ -118,6 +122,14 @@ class AuthenticateFilter implements Filter {
     for (const one of this.#providers) one.strip(exchange)
     writeCaller(exchange, caller, provider === null ? [] : provider.claimHeaders)
   }
+}
+
+/** In place of what the client sent: whoever reads it takes it for the session's or the exchange's. */
+function relay(exchange: Exchange, relayed: Relayed): Verdict {
+  if (relayed instanceof ProxyError) return relayed
+  if (relayed === null) removeHeader(exchange.upstreamHeaders, 'authorization')
+  else setHeader(exchange.upstreamHeaders, 'authorization', `Bearer ${relayed}`)
+  return undefined
 }
 
 /** One for each reason: most of those who are refused are refused for the same. */

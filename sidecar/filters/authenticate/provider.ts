@@ -7,6 +7,9 @@ import type { ProviderKind } from './schema.ts'
 /** What a provider makes of a request: whose it is, why its credential is not accepted, or what else it is answered. */
 export type Proof = Caller | Refusal
 
+/** A token for upstreams, none, or a refusal. */
+export type Relayed = string | null | ProxyError
+
 /** What is answered in place of the route's action. */
 export type Refusal = ProxyError | FilterAnswer
 
@@ -24,6 +27,11 @@ export interface Provider {
   prove(exchange: Exchange): Proof | Promise<Proof> | null
   /** What a request without any credential is answered instead of 401; null: 401. */
   invite?(exchange: Exchange): Promise<Refusal> | null
+  /**
+   * The token that goes upstream as `authorization: Bearer` in place of what the client sent, or why nothing can go there;
+   * null: none does. Absent: the request keeps what is not stripped.
+   */
+  relay?(exchange: Exchange, caller: Caller): Relayed | Promise<Relayed>
   /** Takes the credential out of what goes upstream, where it may not go there. */
   strip(exchange: Exchange): void
   /** Headers that tell the upstream what claims say: they are written for this provider's callers, or taken away. */

@@ -86,12 +86,27 @@ export interface JwtProvider {
   /** The claim that lists groups; null: none does. */
   readonly groups: string | null
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
+  /** Upstreams get what the token is exchanged for; absent: the token, where `forward` says so. */
+  readonly exchange?: ExchangeSpec
   /** What tokens have to be bound to: a client certificate (RFC 8705) or a key (RFC 9449); null: those that are bound to one are held to it. */
   readonly proof: 'mtls' | 'dpop' | null
   /** Of everything above. */
   readonly digest: string
   /** Tokens and callers that are refused all the same; absent: none. No part of the digest: what is kept of tokens stays. */
   readonly revoked?: RevokedSpec
+}
+
+/** Where tokens are exchanged for those that upstreams take (RFC 8693). */
+export interface ExchangeSpec {
+  readonly url: string
+  readonly clientId: string
+  readonly clientSecret: string
+  /** Whom the token is for: a name, and a URL; null: not said. */
+  readonly audience: string | null
+  readonly resource: string | null
+  readonly scopes: readonly string[]
+  /** Milliseconds that an answer is waited for. */
+  readonly timeout: number
 }
 
 /** Tokens, by `jti`, and callers that are refused before their time. */
@@ -118,6 +133,8 @@ export interface IntrospectionProvider extends ClaimRules {
   readonly from: CredentialPlace
   /** Whether the token goes upstream. */
   readonly forward: boolean
+  /** Upstreams get what the token is exchanged for. */
+  readonly exchange?: ExchangeSpec
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
   /** Of everything above. */
   readonly digest: string
@@ -141,6 +158,12 @@ export interface OidcProvider {
   readonly afterLogout: string | null
   /** What cookies are encrypted with: the first encrypts, all decrypt. */
   readonly secrets: readonly string[]
+  /** Whether the issuer's userinfo endpoint is asked for more claims. */
+  readonly userinfo: boolean
+  /** Whether upstreams get the access token as `authorization: Bearer`. */
+  readonly relay: boolean
+  /** They get what it is exchanged for. */
+  readonly exchange?: ExchangeSpec
   /** Milliseconds without a request, and from the login on, after which a session is over. */
   readonly idle: number
   readonly max: number

@@ -1,5 +1,6 @@
 import { ProxyError } from '../../../exchange/proxy-error.ts'
 import type { Counter, FilterParts } from '../../filter.ts'
+import { clientAuthorization } from '../client-authentication.ts'
 import { FetchFailed, fetchJson } from '../fetch-json.ts'
 import { readClaims, type Unacceptable } from '../jwt/claims.ts'
 import type { IntrospectionProvider } from '../schema.ts'
@@ -44,7 +45,7 @@ export class Introspector {
   constructor(provider: IntrospectionProvider, parts: FilterParts) {
     this.#provider = provider
     this.#parts = parts
-    this.#authorization = `Basic ${basic(provider.clientId, provider.clientSecret)}`
+    this.#authorization = clientAuthorization(provider.clientId, provider.clientSecret)
     const help = 'Tokens of introspection, by provider: known already, asked about, and without an answer.'
     const count = (result: string): Counter =>
       parts.counter('outrigger_introspections_total', help, { provider: provider.name, result })
@@ -133,12 +134,6 @@ export class Introspector {
     const cause = `introspection ${this.#provider.name}: ${why}`
     return new ProxyError('identity_provider_unavailable', '', { cause })
   }
-}
-
-/** RFC 6749 section 2.3.1: both are form-encoded first. */
-function basic(id: string, secret: string): string {
-  const encoded = (text: string): string => new URLSearchParams({ x: text }).toString().slice(2)
-  return Buffer.from(`${encoded(id)}:${encoded(secret)}`).toString('base64')
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

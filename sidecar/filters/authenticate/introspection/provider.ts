@@ -9,6 +9,7 @@ import { type Proof, type Provider, rejected } from '../provider.ts'
 import { issuedAt, openRevocations, type Revocations } from '../revocations.ts'
 import type { IntrospectionProvider } from '../schema.ts'
 import { callerOf } from '../token-caller.ts'
+import { openExchange } from '../token-exchange.ts'
 import { type Introspected, Introspector } from './introspector.ts'
 
 /** RFC 6749 appendix A.12. */
@@ -22,6 +23,7 @@ export class IntrospectedTokens implements Provider {
   readonly byCookie: boolean
   readonly bringsClaims = true
   readonly claimHeaders: Provider['claimHeaders']
+  readonly relay?: NonNullable<Provider['relay']>
   readonly #spec: IntrospectionProvider
   readonly #consumers: ConsumerDirectory
   readonly #introspector: Introspector
@@ -36,6 +38,10 @@ export class IntrospectedTokens implements Provider {
     this.byCookie = spec.from.kind === 'cookie'
     this.#consumers = consumers
     this.#revoked = openRevocations(spec.revoked)
+    const tokens = openExchange(spec, live)
+    if (tokens !== null)
+      this.relay = ({ headers }, caller) =>
+        tokens.relay(String(readCredential(headers, spec.from)), caller, this.#invalid)
     this.#introspector = live.use(
       ['introspection', spec.digest],
       parts => new Introspector(spec, parts),

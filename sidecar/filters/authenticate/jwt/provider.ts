@@ -9,6 +9,7 @@ import { type Proof, type Provider, rejected } from '../provider.ts'
 import type { JwtProvider } from '../schema.ts'
 import { callerOf } from '../token-caller.ts'
 import { issuedAt, openRevocations, type Revocations } from '../revocations.ts'
+import { openExchange } from '../token-exchange.ts'
 import type { Slots } from '../slots.ts'
 import { type DpopProofs, openProofs, PROOF_ALGORITHMS } from './dpop.ts'
 import { openSlots, openVerifier, type VerifiedToken, type Verifier } from './verifier.ts'
@@ -29,6 +30,7 @@ export class Tokens implements Provider {
   readonly byCookie: boolean
   readonly bringsClaims = true
   readonly claimHeaders: Provider['claimHeaders']
+  readonly relay?: NonNullable<Provider['relay']>
   readonly #spec: JwtProvider
   readonly #consumers: ConsumerDirectory
   readonly #verifier: Verifier
@@ -54,6 +56,9 @@ export class Tokens implements Provider {
     this.#proofs = openProofs(jose, live)
     this.#slots = openSlots(live)
     this.#revoked = openRevocations(spec.revoked)
+    const tokens = openExchange(spec, live)
+    if (tokens !== null)
+      this.relay = (exchange, caller) => tokens.relay(this.#brought(exchange), caller, this.#invalid)
   }
 
   prove(exchange: Exchange): Proof | Promise<Proof> | null {
@@ -71,6 +76,12 @@ export class Tokens implements Provider {
     return verified instanceof Promise
       ? verified.then(one => this.#proof(one, bring))
       : this.#proof(verified, bring)
+  }
+
+  /** The text of a token that is proved. */
+  #brought({ headers }: Exchange): string {
+    const { from } = this.#spec
+    return String(readCredential(headers, from) ?? readCredential(headers, from, 'dpop'))
   }
 
   #proof(

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { cookieValue, removeCookie } from '../../../exchange/cookies.ts'
+import { ContextKey } from '../../../exchange/context-key.ts'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import { headerValue } from '../../../exchange/headers.ts'
 import { ProxyError } from '../../../exchange/proxy-error.ts'
@@ -10,6 +11,7 @@ import { type Proof, type Provider, type Refusal, rejected } from '../provider.t
 import { openRevocations, type Revocations } from '../revocations.ts'
 import type { OidcProvider } from '../schema.ts'
 import { leaveCookies } from '../set-cookies.ts'
+import { openExchange } from '../token-exchange.ts'
 import { Slots } from '../slots.ts'
 import { callerOf } from '../token-caller.ts'
 import { clear, clearPieces, cookieNames, namesOf, readPieces, setFor, writePieces } from './cookie-jar.ts'
@@ -18,6 +20,8 @@ import { IssuerUnavailable, LoginRefused, type Tokens } from './relying-party.ts
 import { identify, type Login, readLogin, readSession, type Session, sessionOf } from './session.ts'
 import { type OpenedSession, Sessions } from './sessions.ts'
 
+/** The access token of a request's session. */
+const ACCESS = new ContextKey<string>('access token')
 /** How long a login may take, in milliseconds. */
 const LOGIN_MS = 600_000
 /** Logins of one browser that are under way; when another begins beside so many, they are forgotten. */
@@ -34,6 +38,7 @@ export class BrowserSessions implements Provider {
   readonly bringsClaims = true
   readonly byCookie = true
   readonly claimHeaders: Provider['claimHeaders']
+  readonly relay?: NonNullable<Provider['relay']>
   readonly #spec: OidcProvider
   readonly #consumers: ConsumerDirectory
   readonly #sessions: Sessions
@@ -50,6 +55,13 @@ export class BrowserSessions implements Provider {
     this.#spec = spec
     this.#consumers = consumers
     this.#revoked = openRevocations(spec.revoked)
+    if (spec.relay) {
+      const tokens = openExchange(spec, live)
+      this.relay = (exchange, caller) => {
+        const token = exchange.get(ACCESS) ?? null
+        return token === null || tokens === null ? token : tokens.relay(token, caller, this.challenge)
+      }
+    }
     this.#sessions = live.use(
       ['oidc', spec.digest],
       parts => new Sessions(spec, { jose, openid }, parts),
@@ -69,6 +81,7 @@ export class BrowserSessions implements Provider {
     if (text === null) return null
     const known = this.#sessions.known(text, hostOf(exchange))
     if (known === undefined || this.#isRevoked(known)) return this.#open(exchange, text)
+    this.#keepAccess(exchange, known.session)
     return callerOf(known.token, this, this.#consumers)
   }
 
@@ -95,7 +108,14 @@ export class BrowserSessions implements Provider {
       const lines = await this.#seal(opened.session)
       if (lines !== null) leaveCookies(exchange, lines)
     }
+    this.#keepAccess(exchange, opened.session)
     return callerOf(opened.token, this, this.#consumers)
+  }
+
+  /** A token that has ended would only be refused by whoever reads it. */
+  #keepAccess(exchange: Exchange, { tokens: { accessToken }, accessUntil = null }: Session): void {
+    if (!this.#spec.relay || accessToken === undefined) return
+    if (accessUntil === null || this.#sessions.wall < accessUntil) exchange.set(ACCESS, accessToken)
   }
 
   /** A session is as old as its login. */

@@ -11,10 +11,27 @@ const KEPT_MS = 3_600_000
 /** Between tries that fail. */
 const PAUSE_MS = 1_000
 
+/** What only the ID token says: of itself, and for whom it is. */
+const OF_TOKEN: ReadonlySet<string> = new Set([
+  'iss',
+  'aud',
+  'azp',
+  'exp',
+  'iat',
+  'nbf',
+  'jti',
+  'nonce',
+  'acr',
+  'amr',
+  'sid',
+])
+
 /** What a login or a refresh brought. */
 export interface Tokens {
   readonly claims: Readonly<Record<string, unknown>>
   readonly idToken: string
+  /** For upstreams; absent: they get none. */
+  readonly accessToken?: string
   readonly refreshToken: string | null
   /** Seconds that the access token is good for; null: not said. */
   readonly expiresIn: number | null
@@ -83,8 +100,13 @@ export class RelyingParty {
       const claims = tokens.claims()
       if (claims === undefined) throw new LoginRefused('there is no id token')
       return {
-        claims: { ...claims, scope: tokens.scope ?? this.#spec.scopes.join(' ') },
+        claims: {
+          ...claims,
+          ...(await this.#userinfo(config, tokens.access_token, claims.sub)),
+          scope: tokens.scope ?? this.#spec.scopes.join(' '),
+        },
         idToken: tokens.id_token ?? '',
+        ...this.#kept(tokens.access_token),
         refreshToken: tokens.refresh_token ?? null,
         expiresIn: tokens.expires_in ?? null,
       }
@@ -100,14 +122,36 @@ export class RelyingParty {
       // OpenID Connect Core 1.0, section 12.2.
       if (claims !== undefined && claims.sub !== before.claims['sub'])
         throw new LoginRefused('a refresh brought somebody else')
+      const subject = String(before.claims['sub'])
+      const more = await this.#userinfo(config, tokens.access_token, subject)
       return {
         claims:
-          claims === undefined ? before.claims : { ...claims, scope: tokens.scope ?? before.claims['scope'] },
+          claims === undefined
+            ? { ...before.claims, ...more }
+            : { ...claims, ...more, scope: tokens.scope ?? before.claims['scope'] },
         idToken: tokens.id_token ?? before.idToken,
+        ...this.#kept(tokens.access_token),
         refreshToken: tokens.refresh_token ?? refreshToken,
         expiresIn: tokens.expires_in ?? null,
       }
     })
+  }
+
+  /** More claims (OpenID Connect Core 1.0, section 5.3), where the configuration asks for them. */
+  async #userinfo(
+    config: Configuration,
+    accessToken: string,
+    subject: string,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    if (!this.#spec.userinfo) return {}
+    // It checks that they are of the same subject.
+    const info = await this.#openid.fetchUserInfo(config, accessToken, subject)
+    return Object.fromEntries(Object.entries(info).filter(([name]) => !OF_TOKEN.has(name)))
+  }
+
+  /** A cookie holds no more than it has to. */
+  #kept(accessToken: string): Pick<Tokens, 'accessToken'> {
+    return this.#spec.relay ? { accessToken } : {}
   }
 
   /** Ends it at the issuer as far as that can be done from here. @returns where the browser ends it; null: nowhere */

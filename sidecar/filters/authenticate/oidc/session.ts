@@ -11,6 +11,8 @@ export interface Session {
   readonly host: string
   readonly loginAt: number
   readonly seenAt: number
+  /** When the access token ends; null: not said. Absent: nobody needs it. */
+  readonly accessUntil?: number | null
   /** When the access token ends, and the issuer is asked whether all is as it was; null: it is not asked. */
   readonly refreshAt: number | null
   readonly tokens: Tokens
@@ -54,6 +56,9 @@ export function sessionOf(
     host,
     loginAt,
     seenAt: now,
+    ...(tokens.accessToken === undefined
+      ? {}
+      : { accessUntil: expiresIn === null ? null : now + expiresIn * 1000 }),
     refreshAt: refreshToken === null || expiresIn === null ? null : now + expiresIn * 1000,
     tokens: { ...tokens, claims: Object.fromEntries(claims) },
   }

@@ -18,6 +18,8 @@ const SPEC: OidcProvider = {
   callback: '/oidc/callback',
   logout: null,
   afterLogout: null,
+  userinfo: false,
+  relay: false,
   secrets: ['a secret for sessions that is long enough'],
   idle: 30 * MINUTE,
   max: 480 * MINUTE,
