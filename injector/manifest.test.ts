@@ -242,3 +242,36 @@ test('Services: who passes the sidecar', () => {
   assert.deepEqual(verdicts(first), expected)
   assert.deepEqual(verdicts(changed(injectManifest(first.text, settings))), expected)
 })
+
+test('with capture a Service passes the sidecar by name and by number, and the manifest comes back', () => {
+  const text = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: a }
+spec:
+  template:
+    metadata: { labels: { app: a }, annotations: { outrigger.dev/capture: inbound } }
+    spec:
+      initContainers: [{ name: migrate, image: "a:1" }]   # first
+      ${SPEC}
+---
+apiVersion: v1
+kind: Service
+metadata: { name: a }
+spec: { selector: { app: a }, ports: [{ port: 80, targetPort: http }, { port: 81, targetPort: 8080 }, { port: 82, targetPort: 9090 }] }
+`
+  const capturing = settingsWith({ captureImage: 'iptables:1' })
+  const first = changed(injectManifest(text, capturing))
+  const again = changed(injectManifest(first.text, capturing))
+  assert.equal(again.text, first.text)
+  for (const { objects, findings } of [first, again])
+    assert.deepEqual(
+      checkServices(objects, findings).map(({ passes }) => passes),
+      [true, true, false],
+    )
+  assert.match(first.text, /name: outrigger-capture[\s\S]*name: outrigger\n[\s\S]*name: migrate/)
+  const back = changed(uninjectManifest(first.text))
+  assert.deepEqual(
+    parseAllDocuments(back.text).map(one => one.toJS() as unknown),
+    parseAllDocuments(text).map(one => one.toJS() as unknown),
+  )
+})
