@@ -7,6 +7,8 @@ export interface LiveUpstream {
   readonly health: string
   /** Of a breaker of the whole upstream. */
   readonly circuitBreaker?: string
+  /** What was written, and what the last answer about it said where it failed. */
+  readonly names: readonly { readonly written: string; readonly error: string }[]
   readonly endpoints: readonly {
     readonly address: string
     readonly state: string
@@ -31,11 +33,13 @@ export async function liveUpstream(target: RequestOptions, name: string): Promis
 export function liveLines({
   health,
   circuitBreaker,
+  names,
   endpoints,
 }: LiveUpstream): [label: string, text: string][] {
   const lines: [string, string][] = []
   if (health !== 'counts') lines.push(['health', health])
   if (circuitBreaker !== undefined) lines.push(['breaker', circuitBreaker])
+  for (const { written, error } of names) if (error !== '') lines.push(['source', `${written}: ${error}`])
   for (const { address, why, inFlight } of endpoints)
     lines.push(['endpoint', `${address} ${why}; ${inFlight} in flight`])
   if (endpoints.length === 0) lines.push(['endpoint', 'none'])
