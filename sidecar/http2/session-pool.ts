@@ -23,6 +23,8 @@ const SETTINGS: Http2Settings = {
 }
 /** What an upstream may take no byte of: the clocks of exchanges bound that, and are told earlier. */
 const WRITE_IDLE_MS = 300_000
+/** How long a header block may be under way. SETTINGS are waited for as part of the connect, which ends earlier. */
+const HEAD_MS = 10_000
 /** A session is replaced when it is this old, so that load follows where new ones go. */
 const AGE_MS = 3_600_000
 
@@ -239,7 +241,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
     const pool = this
     return {
       get head() {
-        return pool.#settings.connect
+        return Math.max(HEAD_MS, pool.#settings.connect * 2)
       },
       writeIdle: WRITE_IDLE_MS,
       get keepAlive() {

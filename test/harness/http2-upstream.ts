@@ -12,8 +12,9 @@ export class Http2Upstream {
   readonly sessions = new Set<http2.ServerHttp2Session>()
   /** Sessions that were opened so far. */
   opened = 0
-  /** Streams that were opened so far. */
+  /** Streams that were opened so far, and those that are open. */
   streams = 0
+  busy = 0
 
   private constructor(handler: Handler, options: http2.SecureServerOptions | null) {
     this.server =
@@ -27,6 +28,8 @@ export class Http2Upstream {
     this.server.on('sessionError', () => {})
     this.server.on('stream', (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {
       this.streams++
+      this.busy++
+      stream.on('close', () => this.busy--)
       stream.on('error', () => {})
       handler(stream, headers)
     })
