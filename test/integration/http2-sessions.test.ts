@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import { routeTo } from '../harness/configs.ts'
+import { freePort } from '../harness/free-port.ts'
 import { Http2Upstream } from '../harness/http2-upstream.ts'
 import { InProcess, type InProcessOptions } from '../harness/in-process.ts'
 import { CODE, TYPE } from '../harness/raw-h2.ts'
@@ -270,8 +271,7 @@ describe('what never stands', () => {
     assert.deepEqual(await answers, [504, 504, 504])
     assert.equal(silent.peers.length, 1)
 
-    await silent.close()
-    const third = await behind(t, silent.port, { route: 'retry: off' })
+    const third = await behind(t, await freePort(), { route: 'retry: off' })
     assert.deepEqual(await many(third, 3), [502, 502, 502])
   })
 })
