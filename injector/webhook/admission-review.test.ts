@@ -55,14 +55,20 @@ describe('a review', () => {
 
 test('an answer always allows, and its warnings can be fields of HTTP', () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 600 }), { maxLength: 20 }), warnings => {
-      const answer: unknown = JSON.parse(reviewAnswer('u', [], { warnings, audit: { a: 'b' } }))
-      assert.ok(isObject(answer) && isObject(answer['response']))
-      const { allowed, uid, patch, warnings: said = [] } = answer['response']
-      assert.deepEqual([allowed, uid, patch], [true, 'u', undefined])
-      assert.ok(Array.isArray(said) && said.length <= 8)
-      for (const one of said) assert.match(String(one), /^[\x20-\x7e]{0,250}$/)
-    }),
+    fc.property(
+      fc.array(
+        fc.string({ unit: fc.constantFrom('a', '\r\n', '\u0000', '\u{1F6A3}', 'é'), maxLength: 600 }),
+        { maxLength: 20 },
+      ),
+      warnings => {
+        const answer: unknown = JSON.parse(reviewAnswer('u', [], { warnings, audit: { a: 'b' } }))
+        assert.ok(isObject(answer) && isObject(answer['response']))
+        const { allowed, uid, patch, warnings: said = [] } = answer['response']
+        assert.deepEqual([allowed, uid, patch], [true, 'u', undefined])
+        assert.ok(Array.isArray(said) && said.length <= 8)
+        for (const one of said) assert.match(String(one), /^[\x20-\x7e]{0,250}$/)
+      },
+    ),
     { numRuns: 30 },
   )
 })

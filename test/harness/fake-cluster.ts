@@ -221,7 +221,7 @@ export function readResponse(body: unknown, object: unknown): ReviewResponse {
   const { uid, allowed, patch, patchType } = response
   if (typeof uid !== 'string' || typeof allowed !== 'boolean') throw new Error(JSON.stringify(body))
   if ((patch === undefined) !== (patchType === undefined)) throw new Error('patch and patchType go together')
-  if (patchType !== undefined && patchType !== 'JSONPatch') throw new Error(String(patchType))
+  if (patchType !== undefined && patchType !== 'JSONPatch') throw new Error('patchType is not JSONPatch')
   const steps: unknown = typeof patch === 'string' ? JSON.parse(Buffer.from(patch, 'base64').toString()) : []
   return {
     uid,

@@ -64,10 +64,10 @@ test('everything is renewed under load, and no handshake and no review fails', a
   const serials = new Set<string>()
   let handshakes = 0
   let reviews = 0
-  let isOver = false
+  const over = new AbortController()
   const drive = async (index: number): Promise<void> => {
     const port = injectors[index]?.port ?? 0
-    while (!isOver) {
+    while (!over.signal.aborted) {
       try {
         serials.add(await cluster.handshake(port))
         handshakes++
@@ -96,7 +96,7 @@ test('everything is renewed under load, and no handshake and no review fails', a
     await (day % 10 === 0 ? other : one)?.injector.look()
   }
   await wait()
-  isOver = true
+  over.abort()
   await Promise.all(load)
   assert.deepEqual(failures, [])
   assert.ok(serials.size >= 2, `${serials.size} certificates`)

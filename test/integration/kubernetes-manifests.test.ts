@@ -228,18 +228,27 @@ describe('injector/manifests', needs('kubectl-1.20'), () => {
   })
 
   test('the policy that reports finds the pods that were skipped, and no other', () => {
-    const { matchConditions, validations } = one('report', 'ValidatingAdmissionPolicy')['spec'] as {
+    const { matchConditions, variables, validations } = one('report', 'ValidatingAdmissionPolicy')[
+      'spec'
+    ] as {
       matchConditions: { name: string; expression: string }[]
+      variables: { name: string; expression: string }[]
       validations: { expression: string }[]
     }
-    const said = (text: string | undefined, object: unknown): unknown =>
-      new Environment().registerVariable('object', 'map').parse(text ?? 'false')({ object })
+    const said = (text: string | undefined, object: unknown, known: object = {}): unknown =>
+      new Environment()
+        .registerVariable('object', 'map')
+        .registerVariable('variables', 'map')
+        .parse(text ?? 'false')({ object, variables: known })
     let reported = 0
     for (const { name, pod, outcome, reason } of goldenPods()) {
       const metadata = pod['metadata'] ?? {}
       const object = { ...pod, metadata }
       const matches = matchConditions.every(({ expression }) => said(expression, object) === true)
-      const hasIt = said(validations[0]?.expression, object)
+      const known = Object.fromEntries(
+        variables.map(({ name: variable, expression }) => [variable, said(expression, object)]),
+      )
+      const hasIt = said(validations[0]?.expression, object, known)
       if (outcome === 'injected') assert.deepEqual([matches, hasIt], [true, true], name)
       else if (matches && hasIt === false) reported++
       else assert.ok(['disabled', 'host_network', 'already_injected'].includes(reason), `${name}: ${reason}`)
