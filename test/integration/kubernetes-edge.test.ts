@@ -2,22 +2,23 @@
 // the configuration in it serves in plain processes, with a volume that changes as the kubelet changes it.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { parse, stringify } from 'yaml'
 import { loadConfig } from '../../sidecar/config/load/load.ts'
 import { programEntry } from '../harness/entry.ts'
 import { HttpUpstream } from '../harness/http-upstream.ts'
+import { freePort } from '../harness/free-port.ts'
 import { KubeletVolume } from '../harness/kubelet-volume.ts'
 import type { Manifest } from '../harness/kubernetes.ts'
 import { renderings, schemaErrors } from '../harness/kubernetes.ts'
-import { needs, programPath } from '../harness/needs.ts'
+import { needs } from '../harness/needs.ts'
 import { Outrigger } from '../harness/outrigger.ts'
-import { RawClient } from '../harness/raw-client.ts'
+import { againstRestricted } from '../harness/pod-security.ts'
 import { startRedis } from '../harness/programs.ts'
+import { RawClient } from '../harness/raw-client.ts'
 import { sharedToken } from '../harness/tokens.ts'
 import { SteadyLoad } from '../reliability/steady-load.ts'
 
@@ -39,6 +40,10 @@ const ENVIRONMENTS = [
   ],
 ] as const
 
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: string }
+}
+
 /** As much of a Deployment as is read here. */
 interface Deployment extends Manifest {
   readonly spec: {
@@ -51,6 +56,9 @@ interface Deployment extends Manifest {
             readonly args: readonly string[]
             readonly env?: readonly { readonly name: string; readonly value: string }[]
             readonly ports: readonly { readonly name: string; readonly containerPort: number }[]
+            readonly startupProbe: Probe
+            readonly readinessProbe: Probe
+            readonly livenessProbe: Probe
             readonly resources: { readonly requests: Readonly<Record<string, string>> }
             readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[]
           },
@@ -113,6 +121,7 @@ describe('examples/kubernetes', needs('kubectl-1.20'), () => {
       assert.equal((scaled['spec'] as { minReplicas: number }).minReplicas, wanted.replicas)
       for (const kind of ['Service', 'PodDisruptionBudget', 'ConfigMap', 'NetworkPolicy'])
         one(manifests(), kind)
+      assert.deepEqual(againstRestricted(deployment.spec.template.spec), [])
       // A file that is mounted alone would stay the old one.
       for (const mount of container.volumeMounts) assert.ok(!('subPath' in mount))
     })
@@ -158,12 +167,12 @@ describe('examples/kubernetes', needs('kubectl-1.20'), () => {
         const redis = await startRedis()
         const secret = { 'jwt-secret': SECRET, 'redis-url': `redis://127.0.0.1:${redis.port}` }
         const secretVolume = new KubeletVolume(secret, 0o440)
+        const health = await freePort()
         // The number of requests is not what this is about.
         const files = changed(filesOf(rendered.get(place) ?? []), text =>
-          here(text, secretVolume.folder, `127.0.0.1:${upstream.port}`).replaceAll(
-            /requests: \d+/g,
-            'requests: 100000',
-          ),
+          here(text, secretVolume.folder, `127.0.0.1:${upstream.port}`)
+            .replace('probes: "127.0.0.1:0"', `probes: "127.0.0.1:${health}"`)
+            .replaceAll(/requests: \d+/g, 'requests: 100000'),
         )
         const volume = new KubeletVolume(files)
         const env = environmentOf(rendered.get(place) ?? []) ?? ''
@@ -179,6 +188,13 @@ describe('examples/kubernetes', needs('kubectl-1.20'), () => {
         assert.equal(await ask(port, '/api/users/1', token), 200)
         assert.equal(await ask(port, '/api/users/1', 'x-api-key: test'), env === 'development' ? 200 : 401)
         assert.equal(await ask(port, '/other', token), 404)
+        const [container] = deploymentOf(rendered.get(place) ?? []).spec.template.spec.containers
+        const { startupProbe, readinessProbe, livenessProbe } = container
+        for (const { httpGet } of [startupProbe, readinessProbe, livenessProbe]) {
+          assert.equal(httpGet.port, 'health')
+          assert.equal(await ask(health, httpGet.path), 200, httpGet.path)
+        }
+        assert.equal(await ask(health, '/metrics'), 200)
 
         const load = new SteadyLoad(port, 100, { path: () => '/api/orders', headers: () => headersOf(token) })
         const reloads = (): number => outrigger.log().filter(({ msg }) => msg === 'reloaded').length
@@ -209,63 +225,6 @@ describe('examples/kubernetes', needs('kubectl-1.20'), () => {
       },
     )
   }
-})
-
-test('the Prometheus rules are those of the page, and fire when they should', needs('promtool'), async () => {
-  const file = (name: string): string => path.join(EXAMPLE, 'prometheus', name)
-  assert.deepEqual(parse(readFileSync(file('rules.yml'), 'utf8')), {
-    groups: [
-      {
-        name: 'api-gateway',
-        rules: [
-          {
-            alert: 'HighErrorRate',
-            expr: 'rate(gateway_requests_total{status_code=~"5.."}[5m]) > 0.1',
-            for: '2m',
-            labels: { severity: 'warning' },
-            annotations: { summary: 'High error rate detected' },
-          },
-          {
-            alert: 'GatewayDown',
-            expr: 'up{job="api-gateway"} == 0',
-            for: '1m',
-            labels: { severity: 'critical' },
-            annotations: { summary: 'API Gateway is down' },
-          },
-        ],
-      },
-    ],
-  })
-  const promtool = programPath('promtool') ?? ''
-  assert.match((await run(promtool, ['test', 'rules', file('rules.test.yml')])).stdout, /SUCCESS/)
-})
-
-test('the scrape job is called as the rules call it', needs('promtool'), async t => {
-  // Debian's Prometheus is built without discovery in Kubernetes: all but that key is checked.
-  const config = parse(readFileSync(path.join(EXAMPLE, 'prometheus', 'prometheus.yml'), 'utf8')) as {
-    scrape_configs: ({ job_name: string; kubernetes_sd_configs?: unknown } & Record<string, unknown>)[]
-    rule_files: string[]
-  }
-  assert.deepEqual(
-    config.scrape_configs.map(({ job_name }) => job_name),
-    ['api-gateway'],
-  )
-  for (const scrape of config.scrape_configs) {
-    assert.deepEqual(scrape.kubernetes_sd_configs, [{ role: 'pod' }])
-    delete scrape.kubernetes_sd_configs
-    scrape['static_configs'] = [{ targets: ['127.0.0.1:9902'] }]
-  }
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'outrigger-prometheus-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  for (const name of config.rule_files)
-    writeFileSync(path.join(folder, name), readFileSync(path.join(EXAMPLE, 'prometheus', name)))
-  writeFileSync(path.join(folder, 'prometheus.yml'), stringify(config))
-  const { stdout } = await run(programPath('promtool') ?? '', [
-    'check',
-    'config',
-    path.join(folder, 'prometheus.yml'),
-  ])
-  assert.match(stdout, /SUCCESS: 2 rules found/)
 })
 
 const sorted = (manifests: readonly Manifest[]): unknown[] =>
