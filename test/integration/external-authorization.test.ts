@@ -186,11 +186,17 @@ test("over gRPC: Envoy's contract", async t => {
     '0a0208001a2c12110a0f0a06582d557365721205616c69636512120a0a0a05782d7261771a01e91202080118012a03782d7a'
   decider.answer = allow
   for (let i = 0; i < 3; i++)
-    assert.equal((await ask(undefined, 'authorization: Bearer x\r\nx-user: mallory\r\n')).status, 200)
+    assert.equal(
+      (await ask(undefined, 'authorization: Bearer x\r\nx-user: mallory\r\nx-z: gone\r\nx-zz: here\r\n'))
+        .status,
+      200,
+    )
   assert.equal(decider.sessions, 1)
   assert.deepEqual(
-    sink.requestsSeen().map(({ headers }) => [headers['x-user'], headers['x-raw']]),
-    Array.from({ length: 3 }, () => ['alice', undefined]),
+    sink
+      .requestsSeen()
+      .map(({ headers }) => [headers['x-user'], headers['x-raw'], headers['x-z'], headers['x-zz']]),
+    Array.from({ length: 3 }, () => ['alice', undefined, undefined, 'here']),
   )
   const [question] = decider.asked
   assert.ok(question)
@@ -200,6 +206,12 @@ test("over gRPC: Envoy's contract", async t => {
   for (const part of ['/x?a=1', 'shop.example:8080', 'Bearer x', '127.0.0.1', 'app'])
     assert.ok(text.includes(part))
   assert.ok(!text.includes('mallory'))
+  // Whom it is for stays, whatever it says; names are compared without case.
+  decider.answer = '1a182a04486f73742a07582d5a7a2d41622a053a706174682a00'
+  const kept = await ask(undefined, 'x-zz-ab: gone\r\n')
+  assert.equal(kept.status, 200)
+  const last = sink.requestsSeen().at(-1)?.headers
+  assert.deepEqual([last?.['host'], last?.['x-zz-ab']], ['shop.example:8080', undefined])
   decider.answer =
     '0a06080712026e6f12300a03089103121c0a1a0a105757572d41757468656e74696361746512064265617265721a0b77686f2061726520796f75'
   const refused = await ask()

@@ -24,7 +24,8 @@ export interface Question {
 
 /** What it said. `headers` are all of its answer; which of them count, the configuration says. */
 export type Decision =
-  | { readonly kind: 'allow'; readonly headers: HeaderList }
+  /** `remove`: names of the request's fields that do not go upstream, in lower case. */
+  | { readonly kind: 'allow'; readonly headers: HeaderList; readonly remove: readonly string[] }
   | {
       readonly kind: 'deny'
       readonly status: number

@@ -44,6 +44,16 @@ export const externalFilter: FilterKind<ExternalSettings> = {
   },
 }
 
+/** What a message is and whom it is for is not the service's to say. */
+const KEPT: ReadonlySet<string> = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'te',
+])
+
 class ExternalFilter implements Filter {
   readonly name = 'external'
   readonly #policy: ExternalPolicy
@@ -165,6 +175,7 @@ class ExternalFilter implements Filter {
           const values = headerValues(decision.headers, name)
           if (values.length > 0) setHeader(exchange.upstreamHeaders, name, values.join(','))
         }
+        for (const name of decision.remove) if (!KEPT.has(name)) removeHeader(exchange.upstreamHeaders, name)
         return undefined
       case 'deny':
         return this.#refuse(exchange, decision)

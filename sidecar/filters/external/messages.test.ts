@@ -37,8 +37,10 @@ test('an answer allows, with fields, or refuses, with a status', () => {
   assert.deepEqual(decodeCheck(bytes(allow)), {
     kind: 'allow',
     headers: ['x-user', 'alice', 'x-raw', '\xe9'],
+    remove: ['x-z'],
   })
-  for (const ok of ['0a00', '1a00']) assert.deepEqual(decodeCheck(bytes(ok)), { kind: 'allow', headers: [] })
+  for (const ok of ['0a00', '1a00'])
+    assert.deepEqual(decodeCheck(bytes(ok)), { kind: 'allow', headers: [], remove: [] })
   const deny =
     '0a06080712026e6f12300a03089103121c0a1a0a105757572d41757468656e74696361746512064265617265721a0b77686f2061726520796f75'
   assert.deepEqual(decodeCheck(bytes(deny)), {

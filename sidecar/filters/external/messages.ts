@@ -49,8 +49,10 @@ export function decodeCheck(bytes: Buffer): Decision {
     // A message that says nothing at all would be an OK by the letter, and nobody's decision.
     if (status === null && denied === null && ok === null) return failed('the answer says nothing')
     const code = status === null ? 0 : varintOf(fields(status), 1)
-    if (code === 0 && denied === null)
-      return { kind: 'allow', headers: ok === null ? [] : headersOf(fields(ok)) }
+    if (code === 0 && denied === null) {
+      const allowed = ok === null ? [] : fields(ok)
+      return { kind: 'allow', headers: headersOf(allowed), remove: namesToRemove(allowed) }
+    }
     if (denied === null) return { kind: 'deny', status: 403, headers: [], body: '' }
     const answer = fields(denied)
     const said = last(answer, 1)
@@ -70,6 +72,14 @@ export function decodeCheck(bytes: Buffer): Decision {
 
 function failed(cause: string): Decision {
   return { kind: 'failed', cause, status: 0 }
+}
+
+/** `headers_to_remove`, field 5 of an OkHttpResponse. */
+function namesToRemove(ok: readonly Field[]): string[] {
+  const names: string[] = []
+  for (const { id, value } of ok)
+    if (id === 5 && Buffer.isBuffer(value)) names.push(value.toString('utf8').toLowerCase())
+  return names
 }
 
 /** Repeated HeaderValueOption, field 2 of both answers. */
