@@ -81,7 +81,7 @@ export class RawPeer {
   }
 
   static async connect(port: number): Promise<RawPeer> {
-    const socket = net.connect({ port, host: '127.0.0.1' })
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     await once(socket, 'connect')
     return new RawPeer(socket)
   }
