@@ -23,6 +23,16 @@ const POD = {
   spec: { containers: [{ name: 'orders', ports: [{ name: 'http', containerPort: 8080 }] }] },
 }
 
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: string }
+}
+interface Container {
+  readonly args: readonly string[]
+  readonly startupProbe: Probe
+  readonly readinessProbe: Probe
+  readonly livenessProbe: Probe
+}
+
 /** What a rule of a role allows, one verb at a time. */
 interface Right {
   readonly verb: string
@@ -135,7 +145,7 @@ describe('the injector with the rights of its manifests', needs('kubectl-1.20'),
     tls: Readonly<Record<string, string>> = {},
   ): Promise<number> {
     const deployment = one(manifests, 'Deployment') as Manifest & {
-      spec: { template: { spec: { containers: [{ args: string[] }] } } }
+      spec: { template: { spec: { containers: [Container] } } }
     }
     const settings = path.join(folder, 'settings.yaml')
     writeFileSync(
@@ -176,8 +186,14 @@ describe('the injector with the rights of its manifests', needs('kubectl-1.20'),
     await eventually(() => log.includes('"msg":"ready"')).catch(() =>
       assert.fail(`${denied.join(', ')}\n${log}`),
     )
-    const [, port] = /"msg":"listening".*?"port":(\d+)/.exec(log) ?? []
-    return Number(port)
+    const [line = '{}'] = log.split('\n').filter(one => one.includes('"msg":"listening"'))
+    const { port, adminPort } = JSON.parse(line) as { port: number; adminPort: number } // fields of the process's log
+    const { startupProbe, readinessProbe, livenessProbe } = deployment.spec.template.spec.containers[0]
+    for (const { httpGet } of [startupProbe, readinessProbe, livenessProbe]) {
+      assert.equal(httpGet.port, 'admin')
+      assert.equal((await fetch(`http://127.0.0.1:${adminPort}${httpGet.path}`)).status, 200, httpGet.path)
+    }
+    return port
   }
 
   async function injects(port: number): Promise<void> {
