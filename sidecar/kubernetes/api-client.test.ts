@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { after, test, type TestContext } from 'node:test'
@@ -235,4 +235,27 @@ test('a pod knows where its API server is, IPv6 too; outside of one there is non
   const settings = inClusterSettings({ KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' })
   assert.equal(settings?.url, 'https://[fd00::1]:6443')
   assert.equal(settings.tokenFile, '/var/run/secrets/kubernetes.io/serviceaccount/token')
+})
+
+test('a pod asks with what its service account is given, and knows its namespace', async t => {
+  const certificates = await CertificateFolder.create()
+  const api = await FakeKubernetesApi.start({
+    tls: await certificates.issue({ addresses: ['127.0.0.1'] }),
+    tokens: ['mine'],
+  })
+  const account = mkdtempSync(path.join(folder, 'account-'))
+  copyFileSync(certificates.ca, path.join(account, 'ca.crt'))
+  writeFileSync(path.join(account, 'token'), 'mine')
+  writeFileSync(path.join(account, 'namespace'), 'shop\n')
+  const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: String(api.port) }
+  const settings = inClusterSettings(env, account)
+  assert.ok(settings !== null)
+  const client = new ApiClient(settings)
+  t.after(async () => {
+    client.close()
+    await api.close()
+    certificates.remove()
+  })
+  assert.equal(await client.namespace(), 'shop')
+  assert.equal((await client.get('/version')).status, 200)
 })
