@@ -1,4 +1,5 @@
 import type { Peer } from '../exchange/exchange.ts'
+import { ProxyError } from '../exchange/proxy-error.ts'
 import { ServerConnection } from '../http1/server-connection.ts'
 import type { ServerHost } from '../http1/server-host.ts'
 import { PREFACE } from '../http2/frames.ts'
@@ -6,6 +7,7 @@ import { ServerSession, type SessionHost } from '../http2/server-session.ts'
 import type { Channel, ChannelOwner } from '../runtime/channel.ts'
 import { LINGER_MS, linger } from '../runtime/lingering.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
+import { isForeignLine, unanswered } from './foreign-line.ts'
 
 /** Where HTTP connections come in. */
 export type HttpHost = ServerHost<HttpConnection> &
@@ -18,6 +20,8 @@ export type HttpHost = ServerHost<HttpConnection> &
 export type HttpConnection = FirstRead | ServerConnection | ServerSession
 
 const FIRST_OF_PREFACE = 0x50
+/** How the methods of HTTP begin. */
+const USUAL: ReadonlySet<number> = new Set(Buffer.from('GPHDOCT'))
 /** How long a connection without any request is waited for when its listener drains. */
 const FIRST_REQUEST_MS = 500
 
@@ -64,7 +68,8 @@ export class FirstRead implements ChannelOwner, TimerOwner {
   onBytes(buffer: Buffer, length: number): void {
     if (this.#closing) return
     if (this.#held === null && !(this.#either && buffer[0] === FIRST_OF_PREFACE)) {
-      this.#speak(this.#http1(), buffer, length)
+      if (!USUAL.has(buffer[0] as number) && isForeignLine(buffer, length)) this.#refuse()
+      else this.#speak(this.#http1(), buffer, length)
       return
     }
     const came = buffer.subarray(0, length)
@@ -100,11 +105,22 @@ export class FirstRead implements ChannelOwner, TimerOwner {
     // A request of HTTP/1 may begin like the preface, and is then answered that it came too slowly.
     if (this.#held !== null) this.#asHttp1().onTimer()
     else if (this.#closing) this.#channel.destroy()
-    else {
-      this.#closing = true
-      if (linger(this.#channel, false, this.#host.lingering))
-        this.#host.wheel.schedule(this.#timer, LINGER_MS)
-    }
+    else this.#close()
+  }
+
+  /** What came is no HTTP at all. */
+  #refuse(): void {
+    const host = this.#host
+    host.refuse(
+      unanswered(this.#peer, host.entry, host.wheel.now()),
+      new ProxyError('bad_request', '', { cause: 'another protocol' }),
+    )
+    this.#close()
+  }
+
+  #close(): void {
+    this.#closing = true
+    if (linger(this.#channel, false, this.#host.lingering)) this.#host.wheel.schedule(this.#timer, LINGER_MS)
   }
 
   /** Gives what is held to HTTP/1, which knows what to say. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import http from 'node:http'
+import type http from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import { routeTo } from '../harness/configs.ts'
 import { HttpUpstream, mirror, seenBy } from '../harness/http-upstream.ts'
@@ -276,6 +276,28 @@ describe('which HTTP a connection speaks', () => {
       const client = await proxy.connect()
       client.send(bytes)
       assert.equal((await client.readResponse()).status, 400)
+      client.destroy()
+    }
+  })
+
+  test('a line of another protocol is not answered, but written down', async () => {
+    let lines = 0
+    for (const bytes of ['INVALID CONNECTION PREFACE\r\n\r\n', 'SSH-2.0-x\r\n', 'EHLO a.example\r\n']) {
+      const client = await proxy.connect()
+      client.send(bytes)
+      assert.equal(await client.readToEnd(), '')
+      client.destroy()
+      lines++
+      await proxy.until(
+        'its line',
+        () => proxy.access.filter(one => one['cause'] === 'another protocol').length === lines,
+      )
+    }
+    // What names either is HTTP/1, and told what is wrong with it.
+    for (const bytes of ['INVALID / HTTP/1.1\r\nhost: a\r\n\r\n', 'GET\r\n\r\n', 'LOCK / HTTP/9\r\n\r\n']) {
+      const client = await proxy.connect()
+      client.send(bytes)
+      assert.ok((await client.readResponse()).status >= 400)
       client.destroy()
     }
   })

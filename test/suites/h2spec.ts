@@ -27,7 +27,7 @@ export const h2spec: Suite = {
 service: suites
 listeners:
   - { name: clear, role: edge, address: "127.0.0.1:0", upstream: origin }
-  - { name: secure, role: edge, address: "127.0.0.1:0", tls: { ${certificate} }, upstream: origin }
+  - { name: secure, role: edge, address: "127.0.0.1:0", tls: { certificates: [{ ${certificate} }] }, upstream: origin }
 upstreams:
   origin: { endpoints: ["127.0.0.1:${upstream.port}"] }
 admin: { address: 127.0.0.1:0 }
