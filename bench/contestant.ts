@@ -1,9 +1,11 @@
 import type { Program } from './program.ts'
 
-/** What a contestant gets to start: a folder of its own and the port of the origin on 127.0.0.1. */
+/** What a contestant gets to start: a folder of its own and the ports of the origin on 127.0.0.1. */
 export interface Place {
   readonly folder: string
   readonly origin: number
+  /** That of HTTP/2. */
+  readonly streams: number
 }
 
 /** A certificate and its key, as files. */

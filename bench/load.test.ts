@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readReport } from './load.ts'
+import { readReport, readStreamsReport } from './load.ts'
 
 const report = `Running 5s test @ http://127.0.0.1:8000/
   1 threads and 64 connections
@@ -31,4 +31,14 @@ test("reads wrk's report", () => {
 
 test('says what wrk said where that is no report', () => {
   assert.throws(() => readReport('unable to connect'), /unable to connect/)
+})
+
+test("reads h2load's report", () => {
+  const text = `finished in 3.00s, 15058.00 req/s, 2.61MB/s
+requests: 45180 total, 45308 started, 45174 done, 45170 succeeded, 4 failed, 4 errored, 2 timeout
+status codes: 45170 2xx, 0 3xx, 0 4xx, 4 5xx
+`
+  const { requests, seconds, failures } = readStreamsReport(text)
+  assert.deepEqual({ requests, seconds, failures }, { requests: 45174, seconds: 3, failures: 6 })
+  assert.throws(() => readStreamsReport('unable to connect'), /unable to connect/)
 })

@@ -1,10 +1,10 @@
 import { run } from './program.ts'
 
-/** What a closed-loop run of wrk found. */
+/** What a closed-loop run of wrk, or of h2load, found. */
 export interface LoadResult {
   readonly requests: number
   readonly seconds: number
-  /** Milliseconds. */
+  /** Milliseconds; of HTTP/2 not measured. */
   readonly p50: number
   readonly p99: number
   /** Responses that were not 2xx or 3xx, and connections that failed. */
@@ -21,11 +21,17 @@ export interface LoadOptions {
   readonly encrypted?: boolean
   /** A field of `authorization` that every request has. */
   readonly authorization?: string
+  /** HTTP/2 without TLS, with so many requests in flight on each connection. */
+  readonly streams?: number
 }
 
 /** Keeps `connections` (64) requests in flight on as many kept connections for `seconds`, as fast as they are answered. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
-  const { port, seconds, connections = 64, script, encrypted = false, authorization } = options
+  const { port, seconds, connections = 64, script, encrypted = false, authorization, streams } = options
+  if (streams !== undefined) {
+    const args = ['-t1', `-c${connections}`, `-m${streams}`, `-D${seconds}`]
+    return readStreamsReport(await run('h2load', [...args, `http://127.0.0.1:${port}/`]))
+  }
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '--timeout', '5s']
   if (script !== undefined) args.push('-s', script)
   if (authorization !== undefined) args.push('-H', `authorization: ${authorization}`)
@@ -44,6 +50,21 @@ export function readReport(report: string): LoadResult {
     p50: percentile(report, '50'),
     p99: percentile(report, '99'),
     failures: Number(refused) + (errors?.slice(1).reduce((sum, count) => sum + Number(count), 0) ?? 0),
+  }
+}
+
+/** Reads h2load's report. */
+export function readStreamsReport(report: string): LoadResult {
+  const seconds = /finished in ([\d.]+)s/.exec(report)?.[1]
+  const [, done, failed, timeouts] =
+    /(\d+) done, \d+ succeeded, (\d+) failed, \d+ errored, (\d+) timeout/.exec(report) ?? []
+  if (seconds === undefined || done === undefined) throw new Error(`h2load said:\n${report}`)
+  return {
+    requests: Number(done),
+    seconds: Number(seconds),
+    p50: Number.NaN,
+    p99: Number.NaN,
+    failures: Number(failed) + Number(timeouts),
   }
 }
 

@@ -16,10 +16,22 @@ import { plain } from './rows/plain.ts'
 import { routes } from './rows/routes.ts'
 import { secure } from './rows/secure.ts'
 import { start } from './rows/start.ts'
+import { connections, streams } from './rows/streams.ts'
 import { transfer } from './rows/transfer.ts'
 import { markdown } from './table.ts'
 
-const rows: readonly Row[] = [plain, guarded, latency, secure, memoryRow, start, routes, transfer]
+const rows: readonly Row[] = [
+  plain,
+  guarded,
+  latency,
+  secure,
+  memoryRow,
+  start,
+  routes,
+  transfer,
+  streams,
+  connections,
+]
 
 const options = read()
 const problem = whyNotHere()

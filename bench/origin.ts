@@ -12,6 +12,8 @@ export const BODY =
 export interface Origin {
   readonly program: Program
   readonly port: number
+  /** Where it speaks HTTP/2 without TLS, and nothing else. */
+  readonly streams: number
 }
 
 /**
@@ -21,7 +23,7 @@ export interface Origin {
 export async function startOrigin(folder: string): Promise<Origin> {
   const nginx = programPath('nginx')
   if (nginx === null) throw new Error('The benchmark needs nginx as upstream: apt-get install nginx')
-  const port = await freePort()
+  const [port, streams] = [await freePort(), await freePort()]
   const file = path.join(folder, 'origin.conf')
   writeFileSync(
     file,
@@ -36,12 +38,19 @@ http {
     location = /kib { return 200 '${'k'.repeat(1024)}'; }
     location /files/ { root ${folder}; sendfile on; }
   }
+  server {
+    listen 127.0.0.1:${streams} http2 backlog=4096;
+    http2_max_concurrent_streams 256;
+    default_type application/json;
+    location / { return 200 '${BODY}'; }
+    location = /echo { return 200 $arg_n; }
+  }
 }
 `,
   )
   const program = new Program({ name: 'origin', command: nginx, args: ['-c', file], core: LOAD_CORE })
   await program.listening(port)
-  return { program, port }
+  return { program, port, streams }
 }
 
 /** The first lines of an nginx configuration that runs in `folder` with one worker. */

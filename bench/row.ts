@@ -29,7 +29,8 @@ export interface Row {
 
 /** A new folder and the origin's port, for one contestant. */
 export function placeFor(bench: Bench): Place {
-  return { folder: mkdtempSync(path.join(bench.folder, 'entry-')), origin: bench.origin.port }
+  const { port, streams } = bench.origin
+  return { folder: mkdtempSync(path.join(bench.folder, 'entry-')), origin: port, streams }
 }
 
 /** Those that were asked for, started; the others with the reason why they are not there. */

@@ -47,7 +47,7 @@ export function missingIn(tree: string): string | null {
 }
 
 /** The configuration of the plain rows. `PORT` and `ADMIN` are filled in by startOutrigger. */
-export function plainConfiguration(origin: number, accessLog = false): string {
+export function plainConfiguration(origin: number, accessLog = false, protocol = 'http1'): string {
   return `version: 1
 service: bench
 listeners:
@@ -57,7 +57,7 @@ listeners:
     requestSize: off
     upstream: origin
 upstreams:
-  origin: { url: "http://127.0.0.1:${origin}" }
+  origin: { url: "http://127.0.0.1:${origin}"${protocol === 'http1' ? '' : `, protocol: ${protocol}`} }
 admin: { address: 127.0.0.1:ADMIN }
 telemetry: { accessLog: { write: ${accessLog ? 'on' : 'off'}, format: json } }
 `

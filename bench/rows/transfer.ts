@@ -42,12 +42,10 @@ export const transfer: Row = {
     })
     await origin.listening(port)
     const downField = await assemble(bench, [nginx(), haproxy, envoy, outrigger()])
-    const upField = await assemble({ ...bench, origin: { program: origin, port } }, [
-      nginx(),
-      haproxy,
-      envoy,
-      outrigger(),
-    ])
+    const upField = await assemble(
+      { ...bench, origin: { program: origin, port, streams: bench.origin.streams } },
+      [nginx(), haproxy, envoy, outrigger()],
+    )
     try {
       // Once without a proxy, so that nobody is the first to read the file.
       await run('curl', ['-s', '-o', '/dev/null', `http://127.0.0.1:${bench.origin.port}/files/large`])
