@@ -15,9 +15,11 @@ const STEPS = new Int32Array((NODES + 1) << 8)
 /** States in which a string may end: nothing is open, or at most seven bits that begin EOS (RFC 7541 section 5.2). */
 const MAY_END = new Uint8Array(NODES + 1)
 
-buildSteps()
+/** Built when the first string comes: a process that speaks no HTTP/2 touches none of that memory. */
+let built = false
 
 function buildSteps(): void {
+  built = true
   // Two branches a node: another node, or less than 0 the complement of a symbol.
   const branches = new Int16Array(NODES * 2)
   let nodes = 1
@@ -76,6 +78,7 @@ export function huffmanRoom(length: number): number {
  * holds EOS, or ends with more than seven bits of padding or with other bits than those of EOS
  */
 export function decodeHuffman(bytes: Uint8Array, from: number, to: number, out: Uint8Array): number {
+  if (!built) buildSteps()
   let state = 0
   let length = 0
   let marks = 0
