@@ -33,7 +33,7 @@ export class CaBundle {
   /**
    * Writes the bundle where nobody has changed the configuration since it was read: who read an older Secret than
    * another replica must not undo what that one wrote.
-   * @returns null where it is done, or why it is not
+   * @returns null where it is done, `conflict` where somebody was faster, or why it cannot be done
    */
   async write(before: ReadBundles, bundle: string): Promise<string | null> {
     const value = Buffer.from(bundle).toString('base64')
@@ -45,8 +45,9 @@ export class CaBundle {
         value,
       })),
     ]
-    const { error } = await this.#api.patch(this.#path, steps, 'json')
-    return error === '' ? null : error
+    const { status, error } = await this.#api.patch(this.#path, steps, 'json')
+    // 422: a test that fails makes the patch one that cannot be applied.
+    return error === '' ? null : status === 409 || status === 422 ? 'conflict' : error
   }
 }
 

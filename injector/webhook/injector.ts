@@ -178,10 +178,12 @@ export class Injector {
 
   async #keepLooking(): Promise<void> {
     const usual = this.#options.lookMs ?? LOOK_MS
-    let wait = Math.min(SOON_MS, usual)
+    let wait = usual
     while (!this.#ended.signal.aborted) {
+      const before = this.#problem
       await this.look()
-      wait = this.#problem === null ? usual : Math.min(usual, wait * 2)
+      if (this.#problem === null) wait = usual
+      else wait = Math.min(usual, before === null ? SOON_MS : wait * 2)
       // Several replicas do not have to ask at one time.
       await this.#pause(wait * (0.75 + Math.random() / 2))
     }

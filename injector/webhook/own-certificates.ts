@@ -47,7 +47,7 @@ export class OwnCertificates implements ServingCertificate {
       why = result
       if (why !== 'conflict') break
     }
-    return why
+    return why === 'conflict' ? 'others write the same certificates' : why
   }
 
   /**
@@ -81,6 +81,7 @@ export class OwnCertificates implements ServingCertificate {
       return null
     }
     const problem = await bundle.write(bundles, wanted)
+    if (problem === 'conflict') return problem
     this.#isTrusted = problem === null
     if (problem !== null) return this.#failed('webhook', `caBundle cannot be written: ${problem}`)
     metrics.bundlePatched()
