@@ -1,73 +1,8 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import { FakeKubernetesApi } from '../../test/harness/fake-kubernetes-api.ts'
+import { test } from 'node:test'
 import { turns } from '../../test/harness/in-process.ts'
-import { SteppedClock } from '../../test/harness/stepped-clock.ts'
 import { seededRandom } from '../runtime/random.ts'
-import { TimerWheel } from '../runtime/timer-wheel.ts'
-import { type ApiBounds, ApiClient } from './api-client.ts'
-import { textOf } from './api-object.ts'
-import { Reflector } from './reflector.ts'
-
-const PODS = '/api/v1/namespaces/shop/pods'
-const labels = { app: 'orders' }
-
-/** A server, and a reflector of its pods of `orders` on a clock that the test steps. */
-async function setUp(
-  t: TestContext,
-  {
-    seed = 1,
-    bounds = {},
-    ready,
-  }: { seed?: number; bounds?: ApiBounds; ready?: (api: FakeKubernetesApi) => void } = {},
-) {
-  const api = await FakeKubernetesApi.start()
-  ready?.(api)
-  const clock = new SteppedClock()
-  const wheel = clock.drive(new TimerWheel(clock))
-  const client = new ApiClient({ url: api.url, caFile: null, tokenFile: null, namespaceFile: null }, bounds)
-  const seen = { changes: 0 }
-  const reflector = new Reflector(
-    {
-      path: PODS,
-      labelSelector: 'app=orders',
-      read: object => (object['phase'] === 'unreadable' ? null : textOf(object['phase'])),
-    },
-    { client, wheel, random: seededRandom(seed), changed: () => seen.changes++ },
-  )
-  t.after(async () => {
-    reflector.close()
-    client.close()
-    await api.close()
-    assert.equal(wheel.size, 0, 'a timer is left')
-  })
-  const put = (name: string, phase: string): void =>
-    void api.put(`${PODS}/${name}`, { metadata: { labels }, phase })
-  /** Waits, without stepping the clock, until it holds. */
-  const until = async (what: string, holds: () => boolean): Promise<void> => {
-    for (let i = 0; i < 5000 && !holds(); i++) await turns(1)
-    assert.ok(holds(), `${what}: ${shown()}, ${reflector.error}`)
-  }
-  const shown = (): string =>
-    reflector.objects === null
-      ? 'nothing'
-      : [...reflector.objects].map(([key, phase]) => `${key.replace('shop/', '')}=${phase}`).join(' ')
-  const shows = (text: string): Promise<void> => until(`it shows ${text}`, () => shown() === text)
-  const asked = (watch: boolean) =>
-    api.requests.filter(one => one.path === PODS && (one.query['watch'] === 'true') === watch)
-  const watching = (): Promise<void> =>
-    until('a watch is open', () => reflector.watching && api.watches === 1)
-  /** Steps the clock until it holds, and says how many milliseconds that took. */
-  const steps = async (what: string, holds: () => boolean, most = 60_000): Promise<number> => {
-    for (let time = 0; time <= most; time += 100) {
-      for (let i = 0; i < 20 && !holds(); i++) await turns(1)
-      if (holds()) return time
-      clock.step(100)
-    }
-    assert.fail(`${what} not within ${most} ms: ${shown()}, ${reflector.error}`)
-  }
-  return { api, clock, reflector, seen, put, until, shown, shows, asked, watching, steps }
-}
+import { labels, PODS, setUp } from './reflector-fixture.ts'
 
 test('what is there, in pages, then what comes, changes and goes; other objects are none of its business', async t => {
   const { api, put, shows, asked, watching, reflector, until } = await setUp(t, {
@@ -284,4 +219,51 @@ test('closed while it lists: nobody hears anything', async t => {
   await turns(50)
   assert.equal(seen.changes, 0)
   assert.equal(api.watches, 0)
+})
+
+test('property: whatever goes wrong in whatever order, in the end it shows what the server has', async t => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = seededRandom(seed)
+    const { api, reflector, put, shown, steps, clock } = await setUp(t, { seed })
+    let up = true
+    const trace: string[] = []
+    const faults: Record<string, () => void | Promise<void>> = {
+      put: () => put(`p-${Math.floor(random() * 6)}`, String(Math.floor(random() * 1000))),
+      remove: () => {
+        const path = `${PODS}/p-${Math.floor(random() * 6)}`
+        if (api.get(path) !== undefined) api.remove(path)
+      },
+      unlabel: () => void api.put(`${PODS}/p-${Math.floor(random() * 6)}`, { phase: 'x' }),
+      close: () => api.endWatches('close'),
+      cut: () => api.endWatches('cut'),
+      compact: () => api.compact(),
+      rubbish: () => api.sendWatches('{"type":"ADDED",\n'),
+      bookmark: () => api.bookmark(),
+      wait: () => clock.step(Math.floor(random() * 20_000)),
+      turn: () => turns(Math.floor(random() * 30)),
+      failing: () => void (api.mode = api.mode === 'up' ? 'failing' : 'up'),
+      power: async () => {
+        await (up ? api.down() : api.up())
+        up = !up
+      },
+    }
+    const names = Object.keys(faults)
+    for (let i = 0; i < 60; i++) {
+      const name = names[Math.floor(random() * names.length)] ?? ''
+      trace.push(name)
+      await faults[name]?.()
+    }
+    if (!up) await api.up()
+    api.mode = 'up'
+    const there = api.store
+      .list({ group: '/api/v1', resource: 'pods', namespace: 'shop', name: '' })
+      .filter(([, { metadata }]) => metadata?.labels?.['app'] === 'orders')
+      .map(([path, object]) => `${path.replace(`${PODS}/`, '')}=${String(object['phase'])}`)
+    const same = (): boolean => shown().split(' ').toSorted().join(' ') === there.join(' ')
+    await steps(
+      `seed ${seed}: ${trace.join(' ')}; there is ${there.join(' ')}`,
+      () => reflector.watching && same(),
+      200_000,
+    )
+  }
 })
