@@ -32,12 +32,12 @@ export function pinnedNode() {
 }
 
 /**
- * V8 flags for the serving process. A young generation of 16 MiB holds what a few hundred requests make between two
+ * V8 flags for the serving process. A young generation of 8 MiB holds what hundreds of requests make between two
  * collections; old space is capped at three quarters of the container's memory (Buffers are outside of both).
  * @returns {string[]}
  */
 export function v8Flags() {
-  const flags = ['--max-semi-space-size=16', '--disable-proto=delete']
+  const flags = ['--max-semi-space-size=8', '--disable-proto=delete']
   const limit = cgroupLimit()
   if (limit !== null) flags.push(`--max-old-space-size=${Math.max(32, Math.floor((limit * 0.75) / 1048576))}`)
   return flags
