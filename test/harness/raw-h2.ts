@@ -208,12 +208,14 @@ export class RawH2 {
     await this.until('the end of the connection', () => this.closed, timeout)
   }
 
-  /** Sends a PING and waits for its answer: whatever was sent before was read. */
+  /** Sends a PING and waits for its answer, or for the end: whatever was sent before was read. */
   async roundTrip(timeout?: number): Promise<void> {
     const mark = Buffer.alloc(8)
     mark.writeUInt32BE(this.frames.length + 1, 4)
     this.frame(TYPE.ping, 0, 0, mark)
     const answered = (): boolean =>
+      this.closed ||
+      (this.goaway?.code ?? 0) !== 0 ||
       this.frames.some(one => one.type === TYPE.ping && one.flags === ACK && one.payload.equals(mark))
     await this.until('the answer to PING', answered, timeout)
   }
