@@ -34,17 +34,21 @@ export interface SessionHost<Connection> {
 /** Resets of streams, the peer's and those that it makes us send (security rows 32 and 33). */
 const RESETS_BURST = 200
 const RESETS_PER_SECOND = 33
+/** How long a session that comes while we are going is kept: clients that know of no other address come again at once. */
+const LATE_MS = 1000
 
 /** One client connection speaking HTTP/2: its requests are the streams, each by a `ServerStream`. */
 export class ServerSession implements SessionOwner {
   readonly host: SessionHost<ServerSession>
   readonly peer: Peer
   readonly #session: Session
+  readonly #began: number
   #requests = 0
 
   constructor(channel: Channel, peer: Peer, host: SessionHost<ServerSession>) {
     this.host = host
     this.peer = peer
+    this.#began = host.wheel.now()
     this.#session = new Session(channel, 'server', new ServerParts(host), this)
   }
 
@@ -69,7 +73,8 @@ export class ServerSession implements SessionOwner {
   }
 
   onStream(stream: Stream): StreamOwner {
-    const { draining, limits } = this.host
+    const { limits, wheel } = this.host
+    const draining = this.host.draining && wheel.now() - this.#began >= LATE_MS
     this.#requests++
     const last = limits.requestsPerConnection !== null && this.#requests >= limits.requestsPerConnection
     if (draining || last) this.drain()

@@ -74,8 +74,10 @@ export class UsersServer {
 export class UsersClient {
   readonly #client: grpc.Client
 
-  constructor(port: number, options: grpc.ClientOptions = {}) {
-    this.#client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+  /** @param ports of several it takes the next where one goes */
+  constructor(ports: number | readonly number[], options: grpc.ClientOptions = {}) {
+    const addresses = [ports].flat().map(port => `127.0.0.1:${port}`)
+    this.#client = new grpc.Client(`ipv4:${addresses.join()}`, grpc.credentials.createInsecure(), {
       // Each client a connection of its own, as clients in processes of their own have.
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': -1,
