@@ -13,6 +13,8 @@ import type { RequestHead } from '../http1/message.ts'
 import { decide, limit } from '../proxy/decide.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { systemRandom } from '../runtime/random.ts'
+import { MemoryBudget } from '../runtime/memory-budget.ts'
+import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Registry } from '../runtime/registry.ts'
 import { FINE_TICK_MS, TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Route } from '../snapshot/route.ts'
@@ -158,6 +160,7 @@ async function act(
 
 /** Live state that nobody else sees and that does nothing: for filters that are asked once. */
 function unopenedState(): FilterState {
+  const budget = new MemoryBudget(0)
   return {
     registry: new Registry(),
     parts: {
@@ -165,6 +168,8 @@ function unopenedState(): FilterState {
       fine: new TimerWheel(systemClock, FINE_TICK_MS),
       clock: systemClock,
       random: systemRandom,
+      budget,
+      buffers: new ReadBuffers(budget),
       offline: true,
       warn() {},
       counter: () => ({ value: 0 }),

@@ -63,8 +63,8 @@ export class Exchange {
    * After a 101 `body` is the tunnel's way up.
    */
   tunnel: string | null
-  /** Whether the client waits for 100 before it sends the body. */
-  readonly expectsContinue: boolean
+  /** Whether the client waits for 100 before it sends the body; not any more where a filter told it to go on. */
+  expectsContinue: boolean
   /** The host that a CONNECT opened this connection for; requests inside must ask for it. Null outside of one. */
   readonly connectHost: string | null
   readonly peer: Peer

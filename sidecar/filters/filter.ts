@@ -3,8 +3,10 @@ import type { ProxyError } from '../exchange/proxy-error.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import type { Destination } from '../runtime/destination.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { MemoryBudget } from '../runtime/memory-budget.ts'
 import type { Random } from '../runtime/random.ts'
 import type { IdentityKey } from '../runtime/registry.ts'
+import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 
 /** An answer that a filter gives by itself instead of the upstream. The body is text; its length is counted in bytes. */
@@ -65,6 +67,10 @@ export interface FilterParts {
   /** `now()` measures, `wall()` is what credentials are compared with; it jumps. */
   readonly clock: Clock
   readonly random: Random
+  /** What is held of bodies is counted in it. */
+  readonly budget: MemoryBudget
+  /** Where pieces of bodies that were given away go back to. */
+  readonly buffers: ReadBuffers
   /** Writes to the process log; a flood of one text is one line a second. Never a secret. */
   warn(text: string, fields?: Readonly<Record<string, unknown>>): void
   /**

@@ -1,4 +1,6 @@
 import type { Clock } from '../runtime/clock.ts'
+import { MemoryBudget } from '../runtime/memory-budget.ts'
+import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { type IdentityKey, Registry } from '../runtime/registry.ts'
 import { FINE_TICK_MS, TimerWheel } from '../runtime/timer-wheel.ts'
 import { seededRandom } from '../runtime/random.ts'
@@ -12,11 +14,14 @@ export class LiveFixture implements FilterLive {
   readonly parts: FilterParts
 
   constructor(clock: Clock = { now: () => 0, wall: () => 0 }) {
+    const budget = new MemoryBudget(1024 * 1024)
     this.parts = {
       wheel: new TimerWheel(clock),
       fine: new TimerWheel(clock, FINE_TICK_MS),
       clock,
       random: seededRandom(1),
+      budget,
+      buffers: new ReadBuffers(budget),
       warn: text => void this.warnings.push(text),
       counter: (name, _help, labels) => {
         const key = `${name}${JSON.stringify(labels)}`

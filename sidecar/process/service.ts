@@ -191,6 +191,8 @@ export class Service {
         fine: this.fine,
         clock: this.clock,
         random: random ?? systemRandom,
+        budget: this.budget,
+        buffers: this.buffers,
         warn: (text, fields) => repeated.write(text, 'warn', text, fields),
         counter: (name, help, labels) => counters.get(name, help, labels),
         clientLabel: name => consumers.label(name),

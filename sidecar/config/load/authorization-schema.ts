@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { claimHeader } from './authentication-schema.ts'
 import { fieldName } from './match-schema.ts'
-import { duration } from './quantities.ts'
+import { duration, size } from './quantities.ts'
 import { nameText, oneOf, percent, referenceName, scalar, text, Wrong } from './scalars.ts'
 import { byName, list, option, orOff, required, section, shorter } from './shape.ts'
 import { expandMember } from './shorthands.ts'
@@ -37,6 +37,10 @@ const external = section('an external authorization', {
   headers: option(
     list(fieldName, 100),
     'names of request headers that are sent. Default: all that would go upstream',
+  ),
+  body: option(
+    size(1, 65_536),
+    'how much of the body is sent at most; a longer one is 413. Default: none is sent',
   ),
   upstreamHeaders: option(
     list(claimHeader, 100),

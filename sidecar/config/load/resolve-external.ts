@@ -35,6 +35,8 @@ export function resolveExternals(
       checkUpstream(upstream, [...path, 'upstream'], upstreams, resolution)
       if (protocol === 'grpc' && one.path !== undefined)
         resolution.fault([...path, 'path'], '`path` is for `protocol: http`', undefined, 'key')
+      if (one.path !== undefined && one.body !== undefined)
+        resolution.fault([...path, 'body'], '`path` is asked with GET, which has no body', undefined, 'key')
       for (const [index, field] of (one.clientHeaders ?? []).entries())
         if (OURS.has(field))
           resolution.fault([...path, 'clientHeaders', index], `\`${field}\` is written here`)
@@ -48,6 +50,7 @@ export function resolveExternals(
       headers: one.headers ?? null,
       upstreamHeaders: one.upstreamHeaders ?? [],
       clientHeaders: one.clientHeaders ?? CLIENT_HEADERS,
+      ...(one.body === undefined ? {} : { body: one.body }),
       onError: one.onError ?? 503,
       dryRun: false,
     }

@@ -20,6 +20,8 @@ export interface Question {
   readonly source: { readonly address: string; readonly port: number; readonly principal: string }
   /** Of the body, in bytes; -1 where it is not known. */
   readonly size: number
+  /** Null: it is not for the service to see. */
+  readonly body: Buffer | null
 }
 
 /** What it said. `headers` are all of its answer; which of them count, the configuration says. */

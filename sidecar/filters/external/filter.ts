@@ -1,4 +1,5 @@
 import type { AuthorizationDecision } from '../../exchange/authorization-decision.ts'
+import { ContextKey } from '../../exchange/context-key.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { hasHeader, type HeaderList, headerValues, removeHeader, setHeader } from '../../exchange/headers.ts'
 import { ProxyError } from '../../exchange/proxy-error.ts'
@@ -14,6 +15,7 @@ import type {
 } from '../filter.ts'
 import type { Decision, DecisionClient, Question } from './decision.ts'
 import { GrpcDecisions } from './grpc-client.ts'
+import { HeldBody } from './held-body.ts'
 import { HttpDecisions } from './http-client.ts'
 import type { ExternalPolicy } from './schema.ts'
 
@@ -43,6 +45,8 @@ export const externalFilter: FilterKind<ExternalSettings> = {
     return new ExternalFilter({ policy, upstream }, route.name, client, parts)
   },
 }
+
+const HELD = new ContextKey<HeldBody>('external body')
 
 /** What a message is and whom it is for is not the service's to say. */
 const KEPT: ReadonlySet<string> = new Set([
@@ -92,11 +96,42 @@ class ExternalFilter implements Filter {
     if (this.#parts.offline === true) return undefined
     // The service says who calls, in these: nobody else does.
     for (const name of this.#policy.upstreamHeaders) removeHeader(exchange.upstreamHeaders, name)
-    return this.#ask(exchange).then(decision => this.#settle(exchange, decision))
+    const { body } = this.#policy
+    // What an upgrade sends behind its head is no body.
+    if (body === undefined || exchange.body.length === 'none' || exchange.tunnel !== null)
+      return this.#decide(exchange, null)
+    return this.#hold(exchange, body)
+  }
+
+  onDone(exchange: Exchange): void {
+    exchange.get(HELD)?.drop()
+  }
+
+  /** Reads the body, which then goes upstream as it came; what a filter before this one makes of it comes after. */
+  async #hold(exchange: Exchange, most: number): Promise<Verdict> {
+    const { length } = exchange.body
+    const { dryRun } = this.#policy
+    if (typeof length === 'number' && length > most)
+      return dryRun ? this.#decide(exchange, null) : new ProxyError('request_too_large')
+    const held = new HeldBody(exchange.body, most, this.#parts)
+    exchange.set(HELD, held)
+    const before = exchange.requestTransform
+    exchange.requestTransform = () => (before === null ? held : before(held))
+    if (exchange.expectsContinue) {
+      exchange.responder.inform(100, [])
+      exchange.expectsContinue = false
+    }
+    const error = await held.hold()
+    if (error === null) return this.#decide(exchange, held.bytes)
+    return dryRun ? this.#decide(exchange, null) : error
+  }
+
+  async #decide(exchange: Exchange, body: Buffer | null): Promise<Verdict> {
+    return this.#settle(exchange, await this.#ask(exchange, body))
   }
 
   /** One question, from the wait for a place to the whole answer, within the time that there is. */
-  #ask(exchange: Exchange): Promise<Decision> {
+  #ask(exchange: Exchange, body: Buffer | null): Promise<Decision> {
     const { promise, resolve } = Promise.withResolvers<Decision>()
     const { fine } = this.#parts
     const { timeout } = this.#policy
@@ -119,7 +154,7 @@ class ExternalFilter implements Filter {
       },
     })
     fine.schedule(timer, timeout)
-    const question = this.#question(exchange)
+    const question = this.#question(exchange, body)
     const withdraw = this.#upstream.enter(entered => {
       if (entered instanceof ProxyError)
         return failed(`${entered.reason} ${entered.cause}`.trimEnd(), entered)
@@ -134,7 +169,7 @@ class ExternalFilter implements Filter {
     return promise
   }
 
-  #question(exchange: Exchange): Question {
+  #question(exchange: Exchange, body: Buffer | null): Question {
     const { request, peer } = exchange
     // Filters run behind the choice of a route, which made it.
     if (request === null) throw new Error('a filter ran before the request was read')
@@ -154,7 +189,8 @@ class ExternalFilter implements Filter {
         port: peer.port,
         principal: peer.identity === null ? '' : peer.identity.spiffe || (peer.identity.dns[0] ?? ''),
       },
-      size: typeof length === 'number' ? length : length === 'none' ? 0 : -1,
+      body,
+      size: body !== null ? body.length : typeof length === 'number' ? length : length === 'none' ? 0 : -1,
     }
   }
 

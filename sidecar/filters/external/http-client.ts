@@ -8,7 +8,7 @@ import { type Decision, type DecisionClient, MAX_ANSWER, type Question } from '.
 const IDLE = 16
 
 /**
- * Asks over HTTP/1.1: the fields of the request, no body. 2xx allows, 5xx decides nothing, any other status refuses. A
+ * Asks over HTTP/1.1: the fields of the request, and its body where that was held. 2xx allows, 5xx decides nothing, any other status refuses. A
  * kept connection that the service closed at that moment is the one thing for which it is asked again.
  */
 export class HttpDecisions implements DecisionClient {
@@ -51,7 +51,7 @@ export class HttpDecisions implements DecisionClient {
         socket.destroy()
         failed('it spoke another protocol')
       })
-      sent.end()
+      sent.end(this.#path === null ? question.body : null)
     }
     send(true)
     return () => {
@@ -70,8 +70,9 @@ export class HttpDecisions implements DecisionClient {
       question.path + question.query,
     ]
     // Its fields are written before anybody knows that there is no body.
-    if (this.#path === null && !/^(GET|HEAD|OPTIONS|TRACE)$/.test(question.method))
-      fields.push('content-length', '0')
+    const hasBody = question.body !== null && question.body.length > 0
+    if (this.#path === null && (hasBody || !/^(GET|HEAD|OPTIONS|TRACE)$/.test(question.method)))
+      fields.push('content-length', String(question.body?.length ?? 0))
     for (const [name, value] of question.headers) if (!OWN.has(name)) fields.push(name, value)
     return fields
   }

@@ -21,6 +21,7 @@ const QUESTION: Question = {
   ],
   source: { address: '192.0.2.9', port: 54_321, principal: 'spiffe://shop/edge' },
   size: -1,
+  body: null,
 }
 
 const bytes = (hex: string): Buffer => Buffer.from(hex, 'hex')
@@ -29,6 +30,16 @@ test('a question is what Envoy would send', () => {
   const expected =
     '0a83020a270a110a0f12093139322e302e322e3918b1a80322127370696666653a2f2f73686f702f6564676522c60112c3010a03722d311204504f53541a0f0a073a6d6574686f641204504f53541a160a053a70617468120d2f6f72646572732f313f613d311a1f0a0a3a617574686f72697479121173686f702e6578616d706c653a383434331a100a073a736368656d65120568747470731a080a03782d611201311a120a06636f6f6b69651208613d623b20633d64220d2f6f72646572732f313f613d312a1173686f702e6578616d706c653a383434333205687474707348ffffffffffffffffff015208485454502f312e31520f0a05726f75746512066f7264657273'
   assert.equal(encodeCheck(QUESTION).toString('hex'), expected)
+})
+
+test('a body is text where it is, else bytes', () => {
+  const ending = (body: Buffer): string => {
+    const hex = encodeCheck({ ...QUESTION, body }).toString('hex')
+    return hex.slice(hex.indexOf(Buffer.from('HTTP/1.1').toString('hex')) + 16).split('520f0a05', 1)[0] ?? ''
+  }
+  assert.equal(ending(Buffer.from('hé')), `5a03${Buffer.from('hé').toString('hex')}`)
+  assert.equal(ending(Buffer.from([0xff, 0])), '6202ff00')
+  assert.equal(ending(Buffer.alloc(0)), '')
 })
 
 test('an answer allows, with fields, or refuses, with a status', () => {

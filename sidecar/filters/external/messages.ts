@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { fromWire, WIRE_VALUE } from '../../exchange/headers.ts'
 import type { Decision, Question } from './decision.ts'
 
@@ -29,6 +30,7 @@ export function encodeCheck(question: Question): Buffer {
     text(6, question.scheme),
     number(9, question.size),
     text(10, question.protocol),
+    ...(question.body === null || question.body.length === 0 ? [] : [bodyOf(question.body)]),
   ]
   const address = message(1, [message(1, [text(2, source.address), number(3, source.port)])])
   const attributes = [
@@ -158,6 +160,11 @@ function message(id: number, parts: readonly Buffer[]): Buffer {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+/** `body` is text; what is none goes as `raw_body`. */
+function bodyOf(bytes: Buffer): Buffer {
+  return message(isUtf8(bytes) ? 11 : 12, [bytes])
+}
 
 function text(id: number, value: string): Buffer {
   return value === '' ? NOTHING : message(id, [Buffer.from(value)])

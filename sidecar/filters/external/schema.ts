@@ -11,6 +11,8 @@ export interface ExternalPolicy {
   readonly timeout: number
   /** Names of the request's fields that are sent; null: all that would go upstream. */
   readonly headers: readonly string[] | null
+  /** Bytes of the request's body that are sent at most; a longer one is refused. Absent: none is sent. */
+  readonly body?: number
   /** Fields of an allowing answer that go upstream with the request; no client can set them. */
   readonly upstreamHeaders: readonly string[]
   /** Fields of a refusing answer that the client gets. */
