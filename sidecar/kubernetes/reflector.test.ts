@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { turns } from '../../test/harness/in-process.ts'
 import { seededRandom } from '../runtime/random.ts'
-import { labels, PODS, setUp } from './reflector-fixture.ts'
+import { labels, PODS, setUp } from '../../test/harness/reflected-pods.ts'
 
 test('what is there, in pages, then what comes, changes and goes; other objects are none of its business', async t => {
   const { api, put, shows, asked, watching, reflector, until } = await setUp(t, {
