@@ -113,3 +113,54 @@ test('who cannot be is told with exit code 2', async () => {
   ])
     assert.equal((await run('http://a/orders', ...args)).code, 2, args.join(' '))
 })
+
+test('the limits that hold are those of the plan and the entry too, with the numbers of the caller', async () => {
+  const limited = join(folder, 'limited.yaml')
+  writeFileSync(
+    limited,
+    `version: 1
+service: shop
+stores: { shared: { redis: "redis://redis" } }
+defaults:
+  rateLimit:
+    - { requests: 100, per: minute, plans: { gold: 1000, staff: off } }
+    - { requests: 20, per: second, by: [address, { header: x-app }], burst: 50, cost: { cel: request.size, max: 7 } }
+listeners:
+  - name: public
+    role: edge
+    address: ":8000"
+    authenticate: { apiKey: clients, optional: on }
+    routes:
+      - { name: free, match: { path: /off }, rateLimit: off, respond: {} }
+      - { name: rest, rateLimit: { concurrent: 3, by: all }, respond: {} }
+authentication: { apiKey: { clients: { header: x-api-key } } }
+plans:
+  gold: { groups: gold, rateLimit: { requests: 5000, per: month, store: shared, lease: 50, cost: 2 } }
+  staff: { groups: staff }
+consumers:
+  - { name: web, groups: gold, apiKeys: { sha256: ${'a'.repeat(64)} }, rateLimit: { requests: 9, per: hour } }
+  - { name: ops, groups: staff, apiKeys: { sha256: ${'b'.repeat(64)} } }
+`,
+  )
+  const limits = async (...args: string[]): Promise<string[]> => {
+    let stdout = ''
+    const io = { stdout: (text: string) => (stdout += text), stderr: assert.fail }
+    assert.equal(await explain.run(['-c', limited, '--format', 'json', ...args], io), 0)
+    return (JSON.parse(stdout) as { limits: string[] }).limits // what the command prints
+  }
+  const shared = [
+    'address-header.x-app-second 20 per second, burst 50, a request counts for request.size, at most 7 over defaults, by address, header x-app',
+    'all-concurrent 3 at once over route.rest, by all',
+  ]
+  const minute = (quota: number): string => `consumer-minute ${quota} per minute over defaults, by consumer`
+  assert.deepEqual(await limits('GET', 'http://a/x'), [minute(100), ...shared])
+  assert.deepEqual(await limits('--as', 'web', 'GET', 'http://a/x'), [
+    minute(1000),
+    shared[0],
+    'consumer-month 5000 per month, a request counts for 2 over plan.gold in shared, 50 at a time, by consumer',
+    'consumer-hour 9 per hour over consumer.web, by consumer',
+    shared[1],
+  ])
+  assert.deepEqual(await limits('--as', 'ops', 'GET', 'http://a/x'), shared)
+  assert.deepEqual(await limits('--as', 'web', 'GET', 'http://a/off'), [])
+})

@@ -12,6 +12,7 @@ import type { Decision, Judgement, UnopenedUpstream } from './judge.ts'
 import { callerText, type ExplainedCaller, explainedCaller } from './caller-text.ts'
 import { keySourcesText, sideText, usedKeyText } from './key-text.ts'
 import { type LiveUpstream, liveLines } from './live-upstream.ts'
+import { callerLimits } from './limit-text.ts'
 import { policyText } from './policy-text.ts'
 import { upstreamSettings } from './upstream-text.ts'
 
@@ -43,6 +44,8 @@ export interface Explanation {
   readonly policies: readonly ExplainedPolicy[]
   /** Who calls; null where nobody proved it. */
   readonly caller: ExplainedCaller | null
+  /** The limits that hold for it, in words: those of its plan and entry too, with its numbers. */
+  readonly limits: readonly string[]
   readonly decision: ExplainedDecision
   readonly upstream: ExplainedUpstream | null
 }
@@ -99,6 +102,10 @@ export function explanation(
     omitted: asked?.omitted ?? 0,
     policies: resolved === null ? [] : policiesOf(resolved),
     caller: exchange === null ? null : explainedCaller(exchange),
+    limits:
+      resolved === null || exchange === null
+        ? []
+        : callerLimits(resolved.policies.rateLimit, config.limits, exchange),
     decision: inWords(decision, resolved, exchange),
     upstream: exchange === null ? null : upstreamOf(config, exchange, decision),
   }
@@ -275,6 +282,7 @@ export function formatExplanation(explained: Explanation): string {
   for (const { name, text, from } of explained.policies)
     lines.push(`  ${name.padEnd(longest)}  ${text}, from: ${from}`)
   if (explained.caller !== null) say('caller', callerText(explained.caller))
+  for (const [index, limit] of explained.limits.entries()) say(index === 0 ? 'limits' : '', limit)
   say('decision', decision.text)
   if (upstream !== null) {
     say('upstream', `${upstream.name} (${upstream.at})`)

@@ -7,6 +7,7 @@ import type {
   UpgradePolicy,
 } from '../snapshot/policies.ts'
 import { isSecretField, REDACTED } from '../telemetry/redaction.ts'
+import { limitText } from './limit-text.ts'
 import { bytesText, durationText } from './quantity-text.ts'
 
 type Texts = { readonly [P in keyof RoutePolicies]?: (policy: NonNullable<RoutePolicies[P]>) => string }
@@ -40,11 +41,7 @@ export function policyText(policies: RoutePolicies, name: string): string | null
 /** Those of the route's levels; a caller's plan and entry may bring others. */
 function rateLimitText({ outer, own, dryRun }: NonNullable<RoutePolicies['rateLimit']>): string {
   const named = new Map([...outer, ...own].map(limit => [limit.name, limit]))
-  const parts = [...named.values()].map(({ name, quota, per, rate, scope, store }) => {
-    const number = rate.kind === 'concurrent' ? `${quota} at once` : `${quota} per ${per}`
-    const burst = rate.kind === 'bucket' ? `, burst ${rate.burst}` : ''
-    return `${name} ${number}${burst} over ${scope}${store === null ? '' : ` in ${store}`}`
-  })
+  const parts = [...named.values()].map(limit => limitText(limit, limit.quota))
   return (parts.length === 0 ? 'only those of callers' : parts.join('; ')) + (dryRun ? '; only reported' : '')
 }
 
