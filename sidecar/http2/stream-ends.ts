@@ -74,7 +74,7 @@ export class StreamEnds {
 
   /** Client: a GOAWAY names the last stream that was taken. */
   leaveOut(lastId: number, code: number): void {
-    for (const stream of [...this.#session.table.all()])
+    for (const stream of this.#session.table.all())
       if (stream.id > lastId && !stream.closed) {
         this.#remove(stream, 'theirs')
         stream.fail(leftOut(stream, code), true)
@@ -83,7 +83,7 @@ export class StreamEnds {
 
   /** The session is over. */
   failAll(error: (stream: Stream) => ProxyError): void {
-    for (const stream of [...this.#session.table.all()]) {
+    for (const stream of this.#session.table.all()) {
       if (stream.closed) continue
       this.#remove(stream, 'ours')
       stream.fail(error(stream), true)

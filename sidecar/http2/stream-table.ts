@@ -1,4 +1,5 @@
 import { ClosedStreams } from './closed-streams.ts'
+import { OpenStreams } from './open-streams.ts'
 import type { Stream } from './stream.ts'
 
 /** The streams of a session: those that are open, and what is known of those that were. */
@@ -6,7 +7,7 @@ export class StreamTable {
   readonly closed = new ClosedStreams()
   /** The highest id that the peer began a stream with. */
   lastTheirs = 0
-  readonly #open = new Map<number, Stream>()
+  readonly #open = new OpenStreams()
   readonly #ourParity: 0 | 1
   #nextOurs: number
   /** Streams of ours that have no id yet. */
@@ -32,8 +33,8 @@ export class StreamTable {
   }
 
   /** Those that are open and have an id. */
-  all(): Iterable<Stream> {
-    return this.#open.values()
+  all(): Stream[] {
+    return this.#open.list()
   }
 
   /** A stream of ours that has no id yet. */
@@ -46,18 +47,19 @@ export class StreamTable {
     const id = this.#nextOurs
     this.#nextOurs += 2
     this.#unnumbered--
-    this.#open.set(id, stream)
+    stream.id = id
+    this.#open.add(stream)
     return id
   }
 
   /** The peer begins a stream. */
   add(stream: Stream): void {
-    this.#open.set(stream.id, stream)
+    this.#open.add(stream)
   }
 
   remove(stream: Stream): void {
     if (stream.id === 0) this.#unnumbered--
-    else this.#open.delete(stream.id)
+    else this.#open.remove(stream)
   }
 
   /** Whether a stream of this id was never begun, by whomever it is to be begun. */
