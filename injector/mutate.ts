@@ -8,6 +8,7 @@ import { captureContainer } from './capture-container.ts'
 import { generateConfig } from './generated-config.ts'
 import { addVariables, setPorts } from './outbound.ts'
 import { isTcp, readPod, runningContainers } from './pod.ts'
+import { tooLongAnnotations, tooManyParts } from './pod-size.ts'
 import { planPorts } from './ports.ts'
 import { moveProbes } from './probes.ts'
 import { Skip } from './report.ts'
@@ -40,7 +41,7 @@ export function mutate(value: unknown, settings: Settings): Mutation {
 }
 
 function inject(pod: Pod, settings: Settings): Mutation | Skip {
-  const skip = whyNot(pod, settings)
+  const skip = whyNot(pod, settings) ?? tooManyParts(pod)
   if (skip !== null) return skip
   const wishes = readWishes(pod, settings)
   if (typeof wishes === 'string') return new Skip('invalid_annotation', wishes)
@@ -144,7 +145,7 @@ function change(pod: Pod, wishes: Wishes, plan: PortPlan, mode: Mode): Mutation 
       : [`the init container ${capture.name} has NET_ADMIN: Pod Security's baseline does not take it`]),
     ...low,
   ]
-  return { pod: done, report: reportOf(plan, mode, notes) }
+  return tooLongAnnotations(done) ?? { pod: done, report: reportOf(plan, mode, notes) }
 }
 
 function reportOf(plan: PortPlan, mode: Mode, notes: readonly string[]): Report {

@@ -16,6 +16,7 @@ export type SkipReason =
   | 'port_taken'
   | 'nothing_to_pass'
   | 'job_needs_native_sidecar'
+  | 'too_large'
 
 /** Reasons that a user gives, or that are no fault. */
 const WANTED: ReadonlySet<SkipReason> = new Set<SkipReason>([
