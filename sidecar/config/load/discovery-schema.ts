@@ -10,8 +10,17 @@ function label(what: string, samples: readonly string[]) {
   return text(what, { samples }, 'name', (value, shown) =>
     LABEL.test(value)
       ? value
-      : new Wrong(`${shown} is no name in Kubernetes: small letters, digits and \`-\`, at most 63`),
+      : new Wrong(
+          `${shown} is no name in Kubernetes: small letters, digits and \`-\`, at most 63`,
+          shorterName(value),
+        ),
   )
+}
+
+/** What stands for a name as DNS has it: `orders.shop.svc.cluster.local:80`. */
+function shorterName(value: string): string | undefined {
+  const [, name, namespace, at = ''] = /^([^.:]+)\.([^.:]+)\.svc(?:\.[^:]*)?(:[^:]+)?$/.exec(value) ?? []
+  return name === undefined || namespace === undefined ? undefined : `write: ${name}.${namespace}${at}`
 }
 
 const port = scalar<string | number>(
