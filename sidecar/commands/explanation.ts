@@ -1,3 +1,4 @@
+import { holdingLimits } from '../config/compile/caller-limits.ts'
 import type { ResolvedConfig, ResolvedListener, ResolvedRoute, SourcePlace } from '../config/resolved.ts'
 import type { CanonicalRequest } from '../exchange/canonical-request.ts'
 import type { Exchange } from '../exchange/exchange.ts'
@@ -12,7 +13,7 @@ import type { Decision, Judgement, UnopenedUpstream } from './judge.ts'
 import { callerText, type ExplainedCaller, explainedCaller } from './caller-text.ts'
 import { keySourcesText, sideText, usedKeyText } from './key-text.ts'
 import { type LiveUpstream, liveLines } from './live-upstream.ts'
-import { callerLimits } from './limit-text.ts'
+import { holdingLimitText } from './limit-text.ts'
 import { policyText } from './policy-text.ts'
 import { upstreamSettings } from './upstream-text.ts'
 
@@ -105,7 +106,7 @@ export function explanation(
     limits:
       resolved === null || exchange === null
         ? []
-        : callerLimits(resolved.policies.rateLimit, config.limits, exchange),
+        : holdingLimits(resolved.policies.rateLimit, config.limits, exchange.caller).map(holdingLimitText),
     decision: inWords(decision, resolved, exchange),
     upstream: exchange === null ? null : upstreamOf(config, exchange, decision),
   }

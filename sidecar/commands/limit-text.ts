@@ -1,11 +1,9 @@
-import type { Exchange } from '../exchange/exchange.ts'
-import { limitsFor, quotaFor } from '../filters/rate-limit/limit-set.ts'
-import type { LimitsConfig, LimitSpec, RateLimitPolicy } from '../filters/rate-limit/schema.ts'
+import type { HoldingLimit } from '../config/compile/caller-limits.ts'
 import { keySourcesText } from './key-text.ts'
 
 /** A limit in words, for people; with the number that holds for some callers. */
 export function limitText(
-  { name, per, rate, scope, store, cost, costBy, lease }: LimitSpec,
+  { name, per, rate, scope, store, cost, costBy, lease }: HoldingLimit['spec'],
   quota: number,
 ): string {
   const parts = [rate.kind === 'concurrent' ? `${name} ${quota} at once` : `${name} ${quota} per ${per}`]
@@ -16,15 +14,7 @@ export function limitText(
   return `${parts.join(', ')} over ${scope}${where}`
 }
 
-/** The limits that hold for a request's caller, those of its plan and its entry too, in words; empty where none does. */
-export function callerLimits(
-  policy: RateLimitPolicy | null,
-  config: LimitsConfig,
-  { caller }: Exchange,
-): string[] {
-  if (policy === null) return []
-  return limitsFor(policy, config, caller).map(spec => {
-    const quota = quotaFor(spec, caller?.plan ?? null) ?? spec.quota
-    return `${limitText(spec, quota)}, by ${keySourcesText(spec.by)}`
-  })
+/** A limit that holds for a request's caller, with whom it counts. */
+export function holdingLimitText({ spec, quota }: HoldingLimit): string {
+  return `${limitText(spec, quota)}, by ${keySourcesText(spec.by)}`
 }
