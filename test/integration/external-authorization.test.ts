@@ -1,74 +1,14 @@
 import assert from 'node:assert/strict'
 import type http from 'node:http'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { DecisionServer } from '../harness/decision-server.ts'
-import { HttpUpstream } from '../harness/http-upstream.ts'
-import { InProcess } from '../harness/in-process.ts'
+import { ALLOW, httpDecider, startDecided } from '../harness/decided.ts'
 import { reasonOf } from '../harness/problem.ts'
-import { RecordingSink } from '../harness/raw-upstream.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
-
-interface Options {
-  readonly external?: string
-  readonly authorize?: string
-  readonly clock?: SteppedClock
-}
-
-function config(port: number, decider: number, { external = '', authorize = '{ external: opa }' }: Options) {
-  return `version: 1
-service: test
-listeners:
-  - name: in
-    role: edge
-    address: 127.0.0.1:0
-    authorize: ${authorize}
-    routes:
-      - { name: here, match: { path: { exact: /here } }, authorize: off, respond: { body: here } }
-      - { name: app, upstream: app }
-authorization: { external: { opa: { upstream: opa, ${external} } } }
-upstreams:
-  app: { endpoints: ["127.0.0.1:${port}"] }
-  opa: { endpoints: ["127.0.0.1:${decider}"] }
-telemetry: { accessLog: on }
-`
-}
-
-async function start(t: TestContext, decider: number, options: Options = {}) {
-  const sink = await RecordingSink.listen()
-  t.after(() => sink.close())
-  const { clock } = options
-  const proxy = await InProcess.start(
-    config(sink.port, decider, options),
-    clock === undefined ? {} : { clock },
-  )
-  t.after(() => proxy.stop())
-  const ask = (head = 'GET /x?a=1 HTTP/1.1\r\n', fields = '', body = '') =>
-    proxy.ask(`${head}host: Shop.example:8080\r\n${fields}\r\n${body}`)
-  return { sink, proxy, ask }
-}
-
-/** A deciding service over HTTP that says what the test says. */
-async function httpDecider(t: TestContext, answer: http.RequestListener) {
-  const seen: { method: string; url: string; headers: http.IncomingHttpHeaders; body: string }[] = []
-  const service = await HttpUpstream.listen((request, response) => {
-    let body = ''
-    request.on('data', (part: Buffer) => (body += part.toString()))
-    request.on('end', () => {
-      seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body })
-      answer(request, response)
-    })
-  })
-  t.after(() => (service.server.listening ? service.close() : undefined))
-  return { service, seen }
-}
-
-const ALLOW: http.RequestListener = (_request, response) => {
-  response.writeHead(200, { 'x-user-id': 'alice', 'x-other': 'no' }).end()
-}
 
 test('over HTTP: 2xx allows, and says who calls', async t => {
   const { service, seen } = await httpDecider(t, ALLOW)
-  const { sink, ask, proxy } = await start(t, service.port, { external: 'upstreamHeaders: x-user-id' })
+  const { sink, ask, proxy } = await startDecided(t, service.port, { external: 'upstreamHeaders: x-user-id' })
   const fields =
     'authorization: Bearer x\r\nx-user-id: mallory\r\nx-forwarded-uri: /open\r\nx-a: 1\r\nx-a: 2\r\n'
   const response = await ask('POST /a/../x?a=1 HTTP/1.1\r\n', `${fields}content-length: 5\r\n`, 'hello')
@@ -105,7 +45,7 @@ test('over HTTP: any other status is the answer', async t => {
     const fields = { location: '/login', 'x-internal': 'secret', 'set-cookie': ['a=1', 'b=2'] }
     response.writeHead(302, fields).end('go there')
   })
-  const { sink, ask, proxy } = await start(t, service.port)
+  const { sink, ask, proxy } = await startDecided(t, service.port)
   const response = await ask()
   assert.equal(response.status, 302)
   assert.equal(response.headers['location'], '/login')
@@ -120,7 +60,9 @@ test('over HTTP: a path and names of its own', async t => {
   const { service, seen } = await httpDecider(t, (_request, response) => {
     response.writeHead(403).end()
   })
-  const { ask } = await start(t, service.port, { external: 'path: "/oauth2/auth?x=1", headers: [cookie]' })
+  const { ask } = await startDecided(t, service.port, {
+    external: 'path: "/oauth2/auth?x=1", headers: [cookie]',
+  })
   const response = await ask('DELETE /x HTTP/1.1\r\n', 'cookie: a=b\r\nauthorization: Bearer x\r\n')
   assert.equal(reasonOf(response), 'forbidden')
   const [question] = seen
@@ -134,7 +76,7 @@ test('row 61: over HTTP nobody passes without a decision', async t => {
   let answer: http.RequestListener = (_request, response) => void response.destroy()
   const { service } = await httpDecider(t, (request, response) => answer(request, response))
   const clock = new SteppedClock()
-  const { sink, ask, proxy } = await start(t, service.port, { clock })
+  const { sink, ask, proxy } = await startDecided(t, service.port, { clock })
   const refused = async () => {
     const response = await ask()
     assert.equal(response.status, 503)
@@ -155,93 +97,13 @@ test('row 61: over HTTP nobody passes without a decision', async t => {
   assert.deepEqual(sink.requestsSeen(), [])
 })
 
-test('a body is shown to the service, and goes upstream as it came', async t => {
-  const { service, seen } = await httpDecider(t, (request, response) => {
-    response.writeHead(request.url === '/deny' ? 403 : 200).end()
-  })
-  const { sink, ask, proxy } = await start(t, service.port, { external: 'body: 1KiB' })
-  const whole = 'content-length: 5\r\n'
-  const chunked = 'transfer-encoding: chunked\r\n'
-  assert.equal((await ask('POST /one HTTP/1.1\r\n', whole, 'hello')).status, 200)
-  assert.equal((await ask('POST /two HTTP/1.1\r\n', chunked, '3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n')).status, 200)
-  assert.equal((await ask('GET /three HTTP/1.1\r\n')).status, 200)
-  assert.equal((await ask('POST /four HTTP/1.1\r\n', 'content-length: 0\r\n')).status, 200)
-  assert.deepEqual(
-    seen.map(({ url, body, headers }) => [url, body, headers['content-length']]),
-    [
-      ['/one', 'hello', '5'],
-      ['/two', 'hello', '5'],
-      ['/three', '', undefined],
-      ['/four', '', '0'],
-    ],
-  )
-  const passed = sink.requestsSeen().map(({ body }) => body.toString())
-  assert.deepEqual(passed, ['hello', 'hello', '', ''])
-  // A refusal leaves the connection whole.
-  const client = await proxy.connect()
-  for (const [target, status] of [
-    ['/deny', 403],
-    ['/x', 200],
-  ] as const) {
-    const head = `POST ${target} HTTP/1.1\r\nhost: a\r\n${whole}\r\nhello`
-    assert.equal((await client.ask(head, { method: 'POST' })).status, status)
-  }
-  client.destroy()
-  // Whoever waits for it is told to go on.
-  const waiting = await proxy.connect()
-  waiting.send(`POST /w HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n${whole}\r\n`)
-  assert.equal(await waiting.readUntil('\r\n\r\n'), 'HTTP/1.1 100 Continue\r\n\r\n')
-  waiting.send('hello')
-  assert.equal((await waiting.readResponse({ method: 'POST' })).status, 200)
-  waiting.destroy()
-  // Who leaves in the middle is nobody's question.
-  const asked = seen.length
-  const leaving = await proxy.connect()
-  leaving.send(`POST /gone HTTP/1.1\r\nhost: a\r\n${whole}\r\nhe`)
-  await proxy.until('the request', () => proxy.service.proxy.active === 1)
-  leaving.destroy()
-  await proxy.until('its end', () => proxy.service.proxy.active === 0)
-  assert.equal(seen.length, asked)
-})
-
-test('a body that is longer than was agreed is refused, and passes where the service is only tried out', async t => {
-  const { service, seen } = await httpDecider(t, ALLOW)
-  const long = 'x'.repeat(3000)
-  const pieces = `${(1500).toString(16)}\r\n${long.slice(0, 1500)}\r\n`.repeat(2)
-  const bodies: [fields: string, body: string][] = [
-    [`content-length: ${long.length}\r\n`, long],
-    ['transfer-encoding: chunked\r\n', `${pieces}0\r\n\r\n`],
-  ]
-  const { sink, ask, proxy } = await start(t, service.port, { external: 'body: 2KiB' })
-  for (const [fields, body] of bodies) {
-    const response = await ask('POST /x HTTP/1.1\r\n', fields, body)
-    assert.deepEqual([response.status, reasonOf(response)], [413, 'request_too_large'])
-  }
-  assert.deepEqual([seen.length, sink.requestsSeen().length], [0, 0])
-  assert.equal(proxy.service.budget.used, 0)
-  const trial = await start(t, service.port, {
-    external: 'body: 2KiB',
-    authorize: '{ external: opa, dryRun: on }',
-  })
-  for (const [fields, body] of bodies)
-    assert.equal((await trial.ask('POST /x HTTP/1.1\r\n', fields, body)).status, 200)
-  assert.deepEqual(
-    trial.sink.requestsSeen().map(({ body }) => body.toString()),
-    [long, long],
-  )
-  assert.deepEqual(
-    seen.map(({ body }) => body),
-    ['', ''],
-  )
-})
-
 test('403 where the configuration says so, and nothing but a report where it is tried out', async t => {
   const { service } = await httpDecider(t, (_request, response) => {
     response.writeHead(500).end()
   })
-  const strict = await start(t, service.port, { external: 'onError: 403' })
+  const strict = await startDecided(t, service.port, { external: 'onError: 403' })
   assert.equal(reasonOf(await strict.ask()), 'forbidden')
-  const dry = await start(t, service.port, { authorize: '{ external: opa, dryRun: on }' })
+  const dry = await startDecided(t, service.port, { authorize: '{ external: opa, dryRun: on }' })
   assert.equal((await dry.ask()).status, 200)
   assert.match(
     await dry.proxy.metrics(),
@@ -251,7 +113,7 @@ test('403 where the configuration says so, and nothing but a report where it is 
 
 test('what else is asked holds first', async t => {
   const { service, seen } = await httpDecider(t, ALLOW)
-  const { ask } = await start(t, service.port, { authorize: '{ groups: ops, external: opa }' })
+  const { ask } = await startDecided(t, service.port, { authorize: '{ groups: ops, external: opa }' })
   assert.equal(reasonOf(await ask()), 'forbidden')
   assert.deepEqual(seen, [])
 })
@@ -259,7 +121,7 @@ test('what else is asked holds first', async t => {
 test("over gRPC: Envoy's contract", async t => {
   const decider = await DecisionServer.start()
   t.after(() => decider.stop())
-  const { sink, ask } = await start(t, decider.port, {
+  const { sink, ask } = await startDecided(t, decider.port, {
     external: 'protocol: grpc, upstreamHeaders: [x-user]',
   })
   const allow =
@@ -303,29 +165,11 @@ test("over gRPC: Envoy's contract", async t => {
   assert.equal(reasonOf(await ask()), 'forbidden')
 })
 
-test('over gRPC: a body as text, or as bytes where it is none', async t => {
-  const decider = await DecisionServer.start()
-  t.after(() => decider.stop())
-  const { ask } = await start(t, decider.port, { external: 'protocol: grpc, body: 1KiB' })
-  const fields = 'content-length: 5\r\n'
-  for (const body of ['hello', 'he\xff\xfeo'])
-    assert.equal((await ask('POST /x HTTP/1.1\r\n', fields, body)).status, 200)
-  // Fields 11 and 12 of `request.http`.
-  const shown = decider.asked.map(({ message }) => [
-    message.includes(Buffer.from('5a0568656c6c6f', 'hex')),
-    message.includes(Buffer.from('62056865fffe6f', 'hex')),
-  ])
-  assert.deepEqual(shown, [
-    [true, false],
-    [false, true],
-  ])
-})
-
 test('row 61: over gRPC nobody passes without a decision, and the next question finds a new session', async t => {
   const decider = await DecisionServer.start()
   t.after(() => decider.stop())
   const clock = new SteppedClock()
-  const { sink, ask, proxy } = await start(t, decider.port, { external: 'protocol: grpc', clock })
+  const { sink, ask, proxy } = await startDecided(t, decider.port, { external: 'protocol: grpc', clock })
   for (const answer of ['', '0a05', 'resetting', { status: '14' }] as const) {
     decider.answer = answer
     assert.equal(reasonOf(await ask()), 'authorization_unavailable', JSON.stringify(answer))

@@ -1,83 +1,14 @@
 // Limits over sockets: where they count, who replaces whom, what a client sees, what a reload keeps.
 import assert from 'node:assert/strict'
-import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { SignJWT } from 'jose'
 import { InProcess } from '../harness/in-process.ts'
+import { Asking, limited } from '../harness/limited.ts'
 import { reasonOf } from '../harness/problem.ts'
 import { RawUpstream, RecordingSink } from '../harness/raw-upstream.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
 import type { WireResponse } from '../harness/strict-http.ts'
-
-/** Two listeners: `/a` and `/b` of `in`, `/c` of `second`; callers by key, in the plans gold and none. */
-function configuration(
-  limits: {
-    defaults?: string
-    listener?: string
-    a?: string
-    gold?: string
-    partner?: string
-  },
-  top = '',
-): string {
-  const level = (what: string | undefined): string => (what === undefined ? '' : `rateLimit: ${what}`)
-  const member = (what: string | undefined): string => (what === undefined ? '' : `, rateLimit: ${what}`)
-  return `version: 1
-service: test
-telemetry: { accessLog: on }
-defaults: { authenticate: { apiKey: clients, optional: on } ${member(limits.defaults)} }
-authentication: { apiKey: { clients: { header: x-api-key } } }
-plans: { gold: { groups: [gold] ${member(limits.gold)} } }
-consumers:
-  - { name: partner, apiKeys: { sha256: ${hash('sha256', 'partner')} } ${member(limits.partner)} }
-  - { name: rich, groups: [gold], apiKeys: { sha256: ${hash('sha256', 'rich')} } }
-  - { name: richer, groups: [gold], apiKeys: { sha256: ${hash('sha256', 'richer')} } }
-listeners:
-  - name: in
-    role: edge
-    address: 127.0.0.1:0
-    trustedProxies: [127.0.0.1]
-    ${level(limits.listener)}
-    routes:
-      - { name: a, match: { path: /a }, respond: { body: a } ${member(limits.a)} }
-      - { name: b, match: { path: /b }, respond: { body: b } }
-  - name: second
-    role: edge
-    address: 127.0.0.1:0
-    routes: [{ name: c, match: { path: /c }, respond: { body: c } }]
-${top}
-`
-}
-
-class Asking {
-  readonly proxy: InProcess
-  constructor(proxy: InProcess) {
-    this.proxy = proxy
-  }
-
-  static async of(t: TestContext, yaml: string, clock?: SteppedClock): Promise<Asking> {
-    const proxy = await InProcess.start(yaml, clock === undefined ? {} : { clock })
-    t.after(() => proxy.stop())
-    return new Asking(proxy)
-  }
-
-  async get(path: string, fields: Record<string, string> = {}): Promise<WireResponse> {
-    const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
-    const listener = path === '/c' ? 'second' : 'in'
-    return this.proxy.ask(`GET ${path} HTTP/1.1\r\nhost: x\r\n${lines.join('')}\r\n`, { listener })
-  }
-
-  /** How many requests pass before one is refused. */
-  async room(path: string, fields?: Record<string, string>): Promise<number> {
-    for (let count = 0; count < 50; count++) {
-      const { status } = await this.get(path, fields)
-      if (status === 429) return count
-      assert.equal(status, 200)
-    }
-    return Infinity
-  }
-}
 
 const PARTNER = { 'x-api-key': 'partner' }
 const RICH = { 'x-api-key': 'rich' }
@@ -86,7 +17,7 @@ const RICHER = { 'x-api-key': 'richer' }
 test('a limit counts where it is written: over all routes, over a listener, over a route', async t => {
   const asking = await Asking.of(
     t,
-    configuration({
+    limited({
       defaults: '{ requests: 10, per: minute }',
       listener: '{ requests: 6, per: hour }',
       a: '{ requests: 3, per: second }',
@@ -101,10 +32,10 @@ test('a limit counts where it is written: over all routes, over a listener, over
 
 test('a route replaces what has the same name, adds what has another, and `off` takes all away', async t => {
   const inherited = { defaults: '[{ requests: 4, per: minute }, { requests: 5, per: hour }]' }
-  const replaced = await Asking.of(t, configuration({ ...inherited, a: '{ requests: 2, per: minute }' }))
+  const replaced = await Asking.of(t, limited({ ...inherited, a: '{ requests: 2, per: minute }' }))
   assert.equal(await replaced.room('/a'), 2)
   assert.equal(await replaced.room('/b'), 3, 'the hour is common, the minute of the route is not')
-  const off = await Asking.of(t, configuration({ ...inherited, a: 'off' }))
+  const off = await Asking.of(t, limited({ ...inherited, a: 'off' }))
   assert.equal(await off.room('/a'), Infinity)
   assert.equal(await off.room('/b'), 4)
 })
@@ -112,7 +43,7 @@ test('a route replaces what has the same name, adds what has another, and `off` 
 test('plans and consumers: other numbers, limits of their own, `off`, and the route has the last word', async t => {
   const asking = await Asking.of(
     t,
-    configuration({
+    limited({
       defaults: '{ requests: 2, per: minute, plans: { gold: 8 } }',
       gold: '{ requests: 5, per: hour }',
       partner: 'off',
@@ -127,45 +58,11 @@ test('plans and consumers: other numbers, limits of their own, `off`, and the ro
   assert.equal(await asking.room('/b', RICHER), 5, 'each caller of a plan has its own')
 })
 
-test('a cost that an expression says: rounded up, bounded, and the most where there is no number', async t => {
-  const cost = '{ cel: double(request.query.units), max: 6 }'
-  const asking = await Asking.of(
-    t,
-    configuration({ a: `{ requests: 100, per: day, by: { header: x-who }, cost: ${cost} }` }),
-  )
-  const costs: [query: string, counted: number][] = [
-    ['?units=4', 4],
-    ['?units=1.2', 2],
-    ['?units=0', 1],
-    ['?units=-50', 1],
-    ['?units=6000', 6],
-    ['?units=1e999', 6],
-    ['?units=NaN', 6],
-    ['?units=many', 6],
-    ['', 6],
-    ['?units=1&units=1', 6],
-  ]
-  for (const [query, counted] of costs) {
-    const { status, headers } = await asking.get(`/a${query}`, { 'x-who': `who${query}` })
-    assert.equal(status, 200)
-    assert.match(String(headers['ratelimit']), new RegExp(`;r=${100 - counted};`), query)
-  }
-  const tight = await Asking.of(
-    t,
-    configuration({
-      a: `{ requests: 10, per: day, by: all, cost: { cel: "size(request.headers['x-n'])", max: 10 } }`,
-    }),
-  )
-  const ask = async (length: number): Promise<number> =>
-    (await tight.get('/a', { 'x-n': 'n'.repeat(length) })).status
-  assert.deepEqual([await ask(7), await ask(4), await ask(3), await ask(1)], [200, 429, 200, 429])
-})
-
 test('what a client sees: policies, the tightest, when to come again, and which limit it was', async t => {
   const clock = new SteppedClock()
   const asking = await Asking.of(
     t,
-    configuration({ a: '[{ requests: 3, per: minute }, { requests: 100, per: day, by: all }]' }),
+    limited({ a: '[{ requests: 3, per: minute }, { requests: 100, per: day, by: all }]' }),
     clock,
   )
   const first = await asking.get('/a')
@@ -194,7 +91,7 @@ test('what a client sees: policies, the tightest, when to come again, and which 
 
 test('fields of Kong, or none; a caller is counted by its name', async t => {
   const limits = 'limits: [{ requests: 2, per: minute }, { requests: 9, per: hour }]'
-  const kong = await Asking.of(t, configuration({ a: `{ ${limits}, headers: kong }` }))
+  const kong = await Asking.of(t, limited({ a: `{ ${limits}, headers: kong }` }))
   const { headers } = await kong.get('/a', PARTNER)
   const seen = Object.fromEntries(Object.entries(headers).filter(([name]) => name.includes('ratelimit')))
   assert.deepEqual(seen, {
@@ -208,7 +105,7 @@ test('fields of Kong, or none; a caller is counted by its name', async t => {
   })
   assert.equal(await kong.room('/a', PARTNER), 1)
   assert.match(await kong.proxy.metrics(), /exceeded_total\{client_id="partner",route="a"\} 1$/m)
-  const off = await Asking.of(t, configuration({ a: `{ ${limits}, headers: off }` }))
+  const off = await Asking.of(t, limited({ a: `{ ${limits}, headers: off }` }))
   assert.equal(await off.room('/a'), 2)
   const refused = await off.get('/a')
   assert.deepEqual(
@@ -219,10 +116,7 @@ test('fields of Kong, or none; a caller is counted by its name', async t => {
 })
 
 test('dryRun refuses nothing, says nothing to clients, and reports', async t => {
-  const asking = await Asking.of(
-    t,
-    configuration({ a: '{ limits: { requests: 2, per: minute }, dryRun: on }' }),
-  )
+  const asking = await Asking.of(t, limited({ a: '{ limits: { requests: 2, per: minute }, dryRun: on }' }))
   for (let i = 0; i < 5; i++) {
     const { status, headers } = await asking.get('/a')
     assert.equal(status, 200)
@@ -236,7 +130,7 @@ test('dryRun refuses nothing, says nothing to clients, and reports', async t => 
 
 test('a reload keeps the counts, also where a number changes', async t => {
   const yaml = (minute: number, hour: number): string =>
-    configuration({
+    limited({
       a: `[{ requests: ${minute}, per: minute }, { requests: ${hour}, per: hour }]`,
       gold: '{ requests: 4, per: day }',
     })
@@ -251,13 +145,13 @@ test('a reload keeps the counts, also where a number changes', async t => {
 })
 
 test('row 64: a forwarded address counts only from whom it is believed; IPv6 counts by /64', async t => {
-  const asking = await Asking.of(t, configuration({ a: '{ requests: 2, per: minute, by: address }' }))
+  const asking = await Asking.of(t, limited({ a: '{ requests: 2, per: minute, by: address }' }))
   const from = (address: string): Record<string, string> => ({ 'x-forwarded-for': address })
   assert.equal(await asking.room('/a', from('2001:db8:1:2::1')), 2)
   for (let i = 0; i < 20; i++)
     assert.equal((await asking.get('/a', from(`2001:db8:1:2:${i.toString(16)}::${i}`))).status, 429)
   assert.equal(await asking.room('/a', from('2001:db8:1:3::1')), 2)
-  const yaml = configuration({ a: '{ requests: 2, per: minute, by: address }' })
+  const yaml = limited({ a: '{ requests: 2, per: minute, by: address }' })
   const untrusting = await Asking.of(t, yaml.replace('trustedProxies: [127.0.0.1]', ''))
   let passed = 0
   for (let i = 0; i < 10; i++) if ((await untrusting.get('/a', from(`192.0.2.${i}`))).status === 200) passed++
@@ -267,7 +161,7 @@ test('row 64: a forwarded address counts only from whom it is believed; IPv6 cou
 test('keys: several together, and whoever lacks one is counted by address, not nowhere', async t => {
   const asking = await Asking.of(
     t,
-    configuration({ a: '{ requests: 2, per: minute, by: [{ header: X-Tenant }, { query: shop }] }' }),
+    limited({ a: '{ requests: 2, per: minute, by: [{ header: X-Tenant }, { query: shop }] }' }),
   )
   const tenant = (name: string): Record<string, string> => ({ 'x-tenant': name })
   assert.equal(await asking.room('/a?shop=1', tenant('one')), 2)
@@ -314,7 +208,7 @@ test('examples/config/edge.yaml: 100 a minute over both its routes, each caller 
 test('so many at once: the place is free when the answer is out, and when the client is gone', async t => {
   const upstream = await RawUpstream.listen()
   t.after(() => upstream.close())
-  const yaml = configuration(
+  const yaml = limited(
     { a: '{ concurrent: 2 }' },
     `upstreams: { app: { endpoints: ["127.0.0.1:${upstream.port}"] } }`,
   ).replace('respond: { body: a }', 'upstream: app')
@@ -341,18 +235,4 @@ test('so many at once: the place is free when the answer is out, and when the cl
   third.send(ask)
   await (await upstream.accept()).readUntil('\r\n\r\n')
   for (const client of [...clients, third]) client.destroy()
-})
-
-test('by the version that is asked for', async t => {
-  const asking = await Asking.of(
-    t,
-    configuration({ a: '{ requests: 2, per: day, by: { accept: vnd.Shop } }' }),
-  )
-  const accept = (type: string): Record<string, string> => ({ accept: type })
-  assert.equal(await asking.room('/a', accept('application/vnd.shop.v1+json')), 2)
-  assert.equal(await asking.room('/a', accept('application/vnd.shop.v2+json')), 2)
-  assert.equal(await asking.room('/a', accept('text/html')), 2)
-  assert.equal(await asking.room('/a', accept('*/*')), 0, 'those without are counted by their address')
-  const { headers } = await asking.get('/a', accept('*/*'))
-  assert.match(String(headers['ratelimit']), /^"accept.vnd.shop-day";/)
 })
