@@ -48,6 +48,7 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
   /** Until the other end is there: a connection may outlive many generations. */
   #generation: Generation | null
   #log: AccessLogPolicy = 'errors'
+  #config = ''
   #counters: TcpCounters
   #timeout: TimeoutPolicy | null = null
   #dial: TcpDial | null = null
@@ -129,6 +130,7 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
     if (snapshot === undefined || listener === undefined) return new ProxyError('draining')
     exchange.listener = listener.name
     this.#log = snapshot.logPolicy(listener.name)
+    this.#config = snapshot.hash
     const cause = parts.overload.refuses(parts.active)
     if (cause !== '') return new ProxyError('overloaded', '', { cause })
     const { serverName: host } = exchange.peer
@@ -143,12 +145,19 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
     })
     const found = listener.table.lookup(exchange.request, exchange.headers)
     if (found.kind !== 'found') return new ProxyError('no_route')
-    const { name, action, policies } = found.value
+    const { name, action, filters, policies } = found.value
     // The loader lets nothing else into such a listener.
     if (action.kind !== 'upstream') throw new Error(`the TCP route ${name} has ${action.kind}`)
     exchange.route = name
     this.#counters = parts.tcp.route(name)
     this.#timeout = policies.timeout
+    for (const filter of filters) {
+      const verdict = filter.onRequest?.(exchange)
+      if (verdict === undefined) continue
+      // Only `authorize` stands in such a route, and it answers at once.
+      if (verdict instanceof ProxyError) return verdict
+      throw new Error(`the filter ${filter.name} has no place in a TCP route`)
+    }
     this.#dial = new TcpDial(this, exchange, this.#local, action, policies, parts)
     return null
   }
@@ -258,6 +267,7 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
     exchange.finish(error)
     if (error !== null) parts.recordError(exchange.route, error.reason)
     parts.accessLog.write(exchange, this.#log)
+    if (exchange.decision !== null) parts.audit.write(exchange, this.#config)
     this.#giveGeneration()
   }
 

@@ -6,24 +6,31 @@ import type { ConfigPath, Resolution } from './resolution.ts'
 import { BY_ROLE } from './retry-status.ts'
 
 /** The policies that mean something where there are no requests. */
-const KEPT = ['timeout', 'retry'] as const
+const KEPT = ['timeout', 'retry', 'authorize'] as const
 const SKIPPED = Object.keys(policyShape).filter(name => !KEPT.some(kept => kept === name))
-/** Parts of `timeout` and `retry` that are about requests. */
+/** Parts of these that are about requests. */
 const NO_PARTS = {
   timeout: ['firstByte', 'header'],
   retry: ['statuses', 'methods', 'headers', 'replay', 'hedge'],
+  // Of a connection only the certificate says who it is.
+  authorize: ['groups', 'scopes', 'when', 'external'],
 } as const
 
-/** What is left of the policies of a level in a TCP listener: what it inherits was meant for requests. */
-export function tcpPolicies({ timeout, retry }: WrittenPolicies): WrittenPolicies {
+/** What a TCP listener inherits of the policies of `defaults`: the others were meant for requests. */
+export function inheritedByTcp({ timeout, retry }: WrittenPolicies): WrittenPolicies {
   return { timeout, retry }
+}
+
+/** What is left of the policies of a TCP listener, without what the check below has reported. */
+export function tcpPolicies({ timeout, retry, authorize }: WrittenPolicies): WrittenPolicies {
+  return { timeout, retry, authorize }
 }
 
 /** A route of a TCP listener, without what the check below has reported; null where that is its action. */
 export function tcpRoute(route: WrittenRoute): WrittenRoute | null {
-  const { name, match, upstream, timeout, retry } = route
+  const { name, match, upstream, timeout, retry, authorize } = route
   if (upstream === undefined && ACTION_KEYS.some(key => route[key] !== undefined)) return null
-  return { name, match: { sni: match?.sni, priority: match?.priority }, upstream, timeout, retry }
+  return { name, match: { sni: match?.sni, priority: match?.priority }, upstream, timeout, retry, authorize }
 }
 
 /** What is written for a TCP listener and its routes and cannot work there. */
@@ -38,6 +45,7 @@ export function checkTcpListener(written: WrittenListener, path: ConfigPath, res
   if (written.tls?.hsts)
     resolution.fault([...path, 'tls', 'hsts'], '`hsts` is a response header, which is HTTP', undefined, 'key')
   checkLevel(written, path, resolution)
+  checkPeers(written, path, resolution)
   for (const [index, route] of (written.routes ?? []).entries()) {
     const at = [...path, 'routes', index]
     checkLevel(route, at, resolution)
@@ -50,6 +58,22 @@ export function checkTcpListener(written: WrittenListener, path: ConfigPath, res
         'key',
       )
     }
+  }
+}
+
+/** Who calls is said by certificates alone: where none is asked for, nobody would get through. */
+function checkPeers(written: WrittenListener, path: ConfigPath, resolution: Resolution): void {
+  if (written.tls && written.tls.clients !== undefined) return
+  const levels = [written, ...(written.routes ?? [])]
+  for (const [index, { authorize }] of levels.entries()) {
+    if (!authorize) continue
+    const at = index === 0 ? path : [...path, 'routes', index - 1]
+    resolution.fault(
+      [...at, 'authorize'],
+      '`authorize` looks at certificates of clients, and this listener asks for none',
+      'write: tls: { certificates: ..., clients: { ca: ... } }',
+      'key',
+    )
   }
 }
 

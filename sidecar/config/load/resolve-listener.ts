@@ -3,7 +3,7 @@ import type { ListenerConnection, ListenerLimits } from '../../exchange/connecti
 import type { ResolvedListener, ResolvedRoute, ResolvedUpstream } from '../resolved.ts'
 import { addressText, isLoopback } from './address-text.ts'
 import { checkLevel } from './check-level.ts'
-import { checkHttpListener, checkTcpListener, tcpPolicies, tcpRoute } from './check-tcp.ts'
+import { checkHttpListener, checkTcpListener, inheritedByTcp, tcpPolicies, tcpRoute } from './check-tcp.ts'
 import { checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
@@ -36,7 +36,7 @@ export function resolveListener(
   else checkHttpListener(written, path, resolution)
   const policies = tcp ? tcpPolicies(written) : written
   const own: PolicyLevel = { policies, path, label: 'listener', name }
-  const inherited = [tcp ? { ...defaults, policies: tcpPolicies(defaults.policies) } : defaults, own]
+  const inherited = [tcp ? { ...defaults, policies: inheritedByTcp(defaults.policies) } : defaults, own]
   const tls = resolveListenerTls(written.tls, [...path, 'tls'], resolution)
   const shared = { role, upstreams: names, identity, resolution, hsts: tls?.hsts ?? null }
   const routes: ResolvedRoute[] = []
