@@ -19,7 +19,7 @@ export interface WebhookBounds {
   readonly requestMs: number
   /** Bytes of a review. The API server takes no more than 3 MiB in one request, and writes them anew. */
   readonly maxBody: number
-  /** Bytes of all reviews that are under way. */
+  /** Bytes of all reviews that are under way; what is made of them takes some times as many. */
   readonly maxBodies: number
   readonly maxConnections: number
 }
@@ -29,11 +29,19 @@ const BOUNDS: WebhookBounds = {
   headMs: 5_000,
   requestMs: 10_000,
   maxBody: 4 * MIB,
-  maxBodies: 64 * MIB,
+  maxBodies: 16 * MIB,
   maxConnections: 512,
 }
 /** The API server keeps idle connections for 90 s: it should be the one that closes. */
 const IDLE_MS = 120_000
+
+/** A review of so many bytes, as most are, is not refused for others that are large: `maxConnections` bounds them. */
+const SMALL = 65_536
+
+/** Bytes of a body: it is kept in some form until it is answered. */
+interface Taken {
+  bytes: number
+}
 
 /** Why there is no answer to a review: a status of HTTP, a stable code, and a sentence. */
 type Refusal = AdmissionAnswer & { readonly reason: string }
@@ -122,8 +130,16 @@ export class WebhookServer {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#underWay++
     response.once('close', () => this.#underWay--)
-    const wrong = refuseHead(request)
-    const body = wrong ?? (await this.#read(request))
+    const taken = { bytes: 0 }
+    try {
+      await this.#answer(request, response, taken)
+    } finally {
+      this.#bodies -= taken.bytes
+    }
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, taken: Taken): Promise<void> {
+    const body = refuseHead(request) ?? (await this.#read(request, taken))
     if (body === null) return
     if (typeof body !== 'string') {
       await discard(request, 4 * this.#bounds.maxBody)
@@ -137,20 +153,20 @@ export class WebhookServer {
   }
 
   /** Reads the body: null where it never came whole. */
-  async #read(request: IncomingMessage): Promise<string | Refusal | null> {
+  async #read(request: IncomingMessage, taken: Taken): Promise<string | Refusal | null> {
     const { maxBody, maxBodies } = this.#bounds
     const tooLarge = refusal(413, 'too_large', `A review is at most ${maxBody} bytes long`)
     if (Number(request.headers['content-length'] ?? 0) > maxBody) return tooLarge
     const chunks: Buffer[] = []
-    let length = 0
     try {
       // A refusal has to be answered, so that the request must not end with the loop.
       const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false })
       for await (const chunk of body) {
-        length += chunk.length
+        taken.bytes += chunk.length
         this.#bodies += chunk.length
-        if (length > maxBody) return tooLarge
-        if (this.#bodies > maxBodies) return refusal(503, 'overloaded', 'Too many reviews are under way')
+        if (taken.bytes > maxBody) return tooLarge
+        if (this.#bodies > maxBodies && taken.bytes > SMALL)
+          return refusal(503, 'overloaded', 'Too many reviews are under way')
         chunks.push(chunk)
       }
       return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
@@ -159,8 +175,6 @@ export class WebhookServer {
       // Whoever asked went away, or was too slow.
       this.#metrics.refused('incomplete')
       return null
-    } finally {
-      this.#bodies -= length
     }
   }
 

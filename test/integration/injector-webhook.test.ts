@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import https from 'node:https'
-import { connect } from 'node:tls'
+import { connect, type TLSSocket } from 'node:tls'
 import { after, before, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { mutate } from '../../injector/mutate.ts'
@@ -347,13 +347,19 @@ describe('what is no review', () => {
   })
 
   test('many large ones at one time are bounded', async t => {
-    const small = await RunningInjector.start(cluster, { bounds: { maxBodies: 3_000_000 } })
+    const small = await RunningInjector.start(cluster, { bounds: { maxBodies: 2_950_000 } })
     t.after(() => small.close())
     const body = good.replace('"request":{', `"request":{"pad":"${'x'.repeat(1_400_000)}",`)
     const answers = await Promise.all(Array.from({ length: 12 }, () => cluster.ask(small.port, { body })))
     const statuses = answers.map(({ status }) => status)
     assert.ok(statuses.every(status => status === 200 || status === 503))
     assert.equal((await cluster.ask(small.port, { body })).status, 200, 'and the bound is free again')
+    // Two that do not end leave no room for a third, but for those of usual size.
+    const held = await Promise.all([1, 2].map(() => holdOpen(small.port, 1_450_000)))
+    await eventually(async () => (await cluster.ask(small.port, { body })).status === 503)
+    assert.ok((await cluster.review(small.port, podOf())).isPatched)
+    for (const socket of held) socket.destroy()
+    await eventually(async () => (await cluster.ask(small.port, { body })).status === 200)
   })
 
   test('the admin port has health, metrics, and nothing else', async () => {
@@ -437,3 +443,13 @@ describe('where it cannot be decided, there is an error for the failurePolicy', 
     await eventually(() => cluster.events.length + dropped === 120)
   })
 })
+
+/** Sends so many bytes of a longer review, and no more. */
+async function holdOpen(port: number, bytes: number): Promise<TLSSocket> {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+  socket.on('error', () => {})
+  await new Promise<void>(resolve => socket.once('secureConnect', resolve))
+  const head = `POST /inject HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${bytes + 9}\r\n\r\n`
+  await new Promise<void>(resolve => socket.write(head + ' '.repeat(bytes), () => resolve()))
+  return socket
+}
