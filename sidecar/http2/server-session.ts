@@ -5,6 +5,7 @@ import type { Channel } from '../runtime/channel.ts'
 import type { LingeringCounters } from '../runtime/lingering.ts'
 import type { MemoryBudget } from '../runtime/memory-budget.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
+import { DeferredRequests } from './deferred-requests.ts'
 import { NO_ERROR } from './frames.ts'
 import { ServerStream } from './server-stream.ts'
 import type { Http2Settings, SessionOwner, SessionParts, StreamOwner } from './session-parts.ts'
@@ -41,6 +42,7 @@ const LATE_MS = 1000
 export class ServerSession implements SessionOwner {
   readonly host: SessionHost<ServerSession>
   readonly peer: Peer
+  readonly deferred = new DeferredRequests()
   readonly #session: Session
   readonly #began: number
   #requests = 0

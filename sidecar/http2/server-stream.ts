@@ -29,6 +29,10 @@ export class ServerStream implements StreamOwner, Responder {
   #continued = false
   /** What came is malformed: the stream is reset in place of an answer (RFC 9113 section 8.1.1). */
   #malformed = false
+  /** The stream is gone before its request was handled. */
+  #unanswerable = false
+  /** Whether the request waits for its turn. */
+  #deferred = false
   /** Whether it was opened by an extended CONNECT: success is 200 and the tunnel. */
   #extended = false
   #tunnelling = false
@@ -60,7 +64,22 @@ export class ServerStream implements StreamOwner, Responder {
     if (head.tunnel === 'websocket' && !hasHeader(head.headers, 'sec-websocket-key'))
       head.headers.push('sec-websocket-key', websocketKey())
     const { body } = this.#stream
-    host.handle(this.#open(head, this.#extended ? new TunnelBody(body) : body))
+    const exchange = this.#open(head, this.#extended ? new TunnelBody(body) : body)
+    const { deferred } = this.#session
+    if (!deferred.wary) {
+      host.handle(exchange)
+      return
+    }
+    this.#deferred = true
+    deferred.add(this)
+  }
+
+  /** The request's turn has come, where it had to wait for it. */
+  begin(): void {
+    const exchange = this.#exchange
+    if (!this.#deferred || exchange === null) return
+    this.#deferred = false
+    this.#session.host.handle(exchange)
   }
 
   onMalformed(cause: string, tooLarge: boolean): void {
@@ -85,7 +104,12 @@ export class ServerStream implements StreamOwner, Responder {
   }
 
   onReset(error: ProxyError): void {
-    this.#finish(error)
+    const exchange = this.#exchange
+    if (exchange !== null && !this.#responded) this.#session.deferred.reset()
+    this.#unanswerable = true
+    // One whose turn had not come is known to nobody yet: it is counted and logged like the others.
+    if (this.#deferred && exchange !== null) this.#session.host.refuse(exchange, error)
+    else this.#finish(error)
   }
 
   onClosed(): void {
@@ -134,8 +158,8 @@ export class ServerStream implements StreamOwner, Responder {
     this.#responded = true
     exchange.status = status
     exchange.firstByteAfter = this.#session.host.wheel.now() - exchange.startedAt
-    if (this.#malformed) {
-      this.#stream.reset(PROTOCOL_ERROR)
+    if (this.#malformed || this.#unanswerable) {
+      if (!this.#unanswerable) this.#stream.reset(PROTOCOL_ERROR)
       this.#finish(null)
       return
     }
