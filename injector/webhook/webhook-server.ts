@@ -29,7 +29,7 @@ const BOUNDS: WebhookBounds = {
   headMs: 5_000,
   requestMs: 10_000,
   maxBody: 4 * MIB,
-  maxBodies: 16 * MIB,
+  maxBodies: 8 * MIB,
   maxConnections: 512,
 }
 /** The API server keeps idle connections for 90 s: it should be the one that closes. */

@@ -4,6 +4,12 @@ declare module 'prom-client/lib/registry.js' {
 declare module 'prom-client/lib/gauge.js' {
   export { Gauge as default } from 'prom-client'
 }
+declare module 'prom-client/lib/counter.js' {
+  export { Counter as default } from 'prom-client'
+}
+declare module 'prom-client/lib/histogram.js' {
+  export { Histogram as default } from 'prom-client'
+}
 declare module 'prom-client/lib/metrics/*.js' {
   import type { Registry } from 'prom-client'
   /** Adds one group of metrics to a registry. */
