@@ -10,10 +10,8 @@ import type { Stream } from './stream.ts'
 import { SlowBody } from './slow-body.ts'
 import { TunnelBody, websocketKey } from './tunnel-body.ts'
 
-/** A rest of a request body up to this length may come in behind the response; of a longer one no more is taken. */
-const DRAIN = 65_536
-/** How long such a rest is waited for. */
-const DRAIN_SECONDS = 2
+/** How long the rest of a request may come in behind its response, before its client is told to stop. */
+const REST_SECONDS = 1
 
 /** What a 101 says of a connection of HTTP/1; extended CONNECT has its own words (RFC 8441 section 5). */
 const OF_UPGRADE: ReadonlySet<string> = new Set(['connection', 'sec-websocket-accept', 'upgrade'])
@@ -37,9 +35,7 @@ export class ServerStream implements StreamOwner, Responder {
   #extended = false
   #tunnelling = false
   #slow: SlowBody | null = null
-  /** How much of the request body the response has not waited for; -1 where that is not said. */
-  #declared = -1
-  #drained = 0
+  #rested = 0
 
   constructor(stream: Stream, session: ServerSession) {
     this.#stream = stream
@@ -60,7 +56,6 @@ export class ServerStream implements StreamOwner, Responder {
       this.#refuse(new ProxyError('bad_request', 'the body has not its content-length'), true)
       return
     }
-    if (typeof head.length === 'number') this.#declared = head.length
     if (head.tunnel === 'websocket' && !hasHeader(head.headers, 'sec-websocket-key'))
       head.headers.push('sec-websocket-key', websocketKey())
     const { body } = this.#stream
@@ -98,9 +93,9 @@ export class ServerStream implements StreamOwner, Responder {
     const stream = this.#stream
     stream.abandonBody()
     if (stream.received) return
-    // Nobody wants the rest. A little of it costs less than the confusion of clients that are told to stop.
+    // Nobody wants the rest, and no credit is given for it. A client that reads its answer stops by itself; some take
+    // RST_STREAM for a failure, although the answer stands before it (RFC 9113 section 8.1), so that comes later.
     stream.body.abort(new ProxyError('internal'))
-    if (this.#declared < 0 || this.#declared - stream.bytesIn > DRAIN) stream.reset(NO_ERROR)
   }
 
   onReset(error: ProxyError): void {
@@ -121,7 +116,7 @@ export class ServerStream implements StreamOwner, Responder {
     if (stream.received || this.#tunnelling) return
     const exchange = this.#exchange
     if (exchange === null) {
-      if (++this.#drained > DRAIN_SECONDS) stream.reset(NO_ERROR)
+      if (++this.#rested > REST_SECONDS) stream.reset(NO_ERROR)
       return
     }
     // What streams both ways may pause: its client may have nothing to say before it has heard more.

@@ -45,7 +45,7 @@ function lastHead(said: string): Pick<CurlResult, 'status' | 'headers' | 'heads'
   let status = 0
   let headers: Record<string, string> = {}
   for (const line of lines) {
-    const code = /^HTTP\/1\.[01] (\d{3})/.exec(line)?.[1]
+    const code = /^HTTP\/(?:1\.[01]|2) (\d{3})/.exec(line)?.[1]
     if (code !== undefined) {
       status = Number(code)
       headers = {}
