@@ -109,7 +109,7 @@ export class RawPeer {
   }
 
   get #goaway(): RawFrame | undefined {
-    return this.frames.find(one => one.type === GOAWAY && one.payload.readUInt32BE(0) !== 0x7fff_ffff)
+    return this.frames.find(one => one.type === GOAWAY && one.payload.readUInt32BE(4) !== 0)
   }
 
   /** What it was told of errors: `GOAWAY x`, `RST_STREAM id x`, in order, or empty. */

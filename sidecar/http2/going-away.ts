@@ -58,7 +58,7 @@ export class GoingAway {
     const session = this.#session
     this.#until = Infinity
     this.refusing = true
-    writeGoaway(session.output, session.table.lastTheirs, code, '')
+    writeGoaway(session.output, session.table.lastTaken, code, '')
     session.closeIfDone()
   }
 }

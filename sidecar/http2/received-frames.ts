@@ -82,8 +82,13 @@ export class ReceivedFrames implements FrameSink {
       return null
     }
     table.lastTheirs = id
-    // Behind the GOAWAY that named the last one (section 6.8).
-    if (session.refusing) return null
+    if (session.refusing) {
+      // Behind the GOAWAY that named the last one (section 6.8): it, and what follows on it, is passed over.
+      table.closed.note(id, 'ours')
+      this.#control()
+      return null
+    }
+    table.lastTaken = id
     session.limits.stream()
     if (table.size >= session.announcedStreams) {
       this.#reset(id, REFUSED_STREAM)

@@ -86,6 +86,27 @@ test('an idle session goes in two steps; a request that was on its way is answer
   assert.ok(!peer.frames.some(one => one.id === 3))
 })
 
+test('what is left out by GOAWAY is passed over with all that belongs to it', async () => {
+  const source = new HandSource()
+  await connect(record => {
+    record.stream?.headers([':status', '200'], false)
+    record.stream?.pump(source)
+  })
+  peer.send(HELLO, get(1))
+  await peer.frame(one => one.type === HEADERS)
+  server.sessions[0]?.session.goaway(0)
+  parts.step(1100)
+  await until(() => goaways().length === 2)
+  for (let id = 3; id < 1203; id += 2) peer.send(post(id), frame(DATA, 0, id, 'x'), frame(DATA, 1, id, 'y'))
+  peer.send(frame(WINDOW_UPDATE, 0, 3, word(1)), frame(RST_STREAM, 0, 5, word(8)))
+  assert.ok(await peer.alive())
+  assert.equal(server.sessions[0]?.record.streams.length, 1)
+  source.sink?.end(null)
+  await until(() => peer.ended)
+  assert.deepEqual(goaways(), [2 ** 31 - 1, 1])
+  assert.ok(!peer.frames.some(one => one.type === RST_STREAM))
+})
+
 test('a client that does not answer the PING has a second', async () => {
   const source = new HandSource()
   await connect(record => {

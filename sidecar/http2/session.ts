@@ -111,7 +111,10 @@ export class Session implements ChannelOwner, OutputOwner {
     return Math.max(0, most - this.table.size)
   }
 
-  /** Client: a new stream, or null where there is no room. Its id is given with its first header block. */
+  /**
+   * Client: a new stream, or null where there is no room. Its id is given with its first header block, which whoever opens
+   * it sends at once.
+   */
   open(owner: StreamOwner): Stream | null {
     if (this.room === 0) return null
     this.limits.stream()
@@ -142,7 +145,7 @@ export class Session implements ChannelOwner, OutputOwner {
     if (this.over) return
     this.over = true
     this.#reader.stop()
-    writeGoaway(this.output, this.table.lastTheirs, NO_ERROR, '')
+    writeGoaway(this.output, this.table.lastTaken, NO_ERROR, '')
     this.ends.failAll(() => error)
     this.#tellGoing()
     this.output.write()
@@ -269,7 +272,7 @@ export class Session implements ChannelOwner, OutputOwner {
   /** The connection is broken: says why, and ends it. */
   fail(code: number, cause: string): void {
     if (this.over) return
-    writeGoaway(this.output, this.table.lastTheirs, code, cause)
+    writeGoaway(this.output, this.table.lastTaken, code, cause)
     const error = violation(this.side, code, cause)
     this.over = true
     this.ends.failAll(() => error)

@@ -5,8 +5,9 @@ import type { Stream } from './stream.ts'
 /** The streams of a session: those that are open, and what is known of those that were. */
 export class StreamTable {
   readonly closed = new ClosedStreams()
-  /** The highest id that the peer began a stream with. */
+  /** The highest id that the peer began a stream with, and the highest of those that we did not leave out. */
   lastTheirs = 0
+  lastTaken = 0
   readonly #open = new OpenStreams()
   readonly #ourParity: 0 | 1
   #nextOurs: number
