@@ -14,12 +14,15 @@ export class Pod {
   /** Requests that came and were not answered. */
   readonly held: http.ServerResponse[] = []
   port = 0
+  /** Requests that came so far. */
+  asked = 0
   /** Whether requests wait for `release`. */
   holds = false
 
   constructor(name: string, tls?: { cert: string; key: string }) {
     this.name = name
     const answer: http.RequestListener = (_request, response) => {
+      this.asked++
       if (this.holds) this.held.push(response)
       else response.end(this.name)
     }
@@ -91,7 +94,7 @@ export class Cluster {
 
   /** Waits until the watch of the proxy has said what happened, and it has seen it. */
   async settled(outrigger: InProcess, names: string): Promise<void> {
-    await outrigger.until(`endpoints ${names}`, () => endpointsOf(outrigger, this.#pods) === names)
+    await outrigger.until(`endpoints ${names}`, () => endpointsOf(outrigger, this.#pods) === names, 20_000)
   }
 }
 

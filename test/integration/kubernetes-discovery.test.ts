@@ -66,6 +66,7 @@ test('pods come and go under load, in every order: no request is lost', async t 
     const next = await cluster.pod(`p${i}`, { state: 'not-ready' })
     cluster.mark(next.name, { state: 'ready' })
     await cluster.settled(outrigger, `${oldest.name} ${next.name}`)
+    while (oldest.asked === 0 || next.asked === 0) await turns(1)
     if (i % 3 === 0) cluster.api.endWatches(i % 2 === 0 ? 'close' : 'cut')
     // As Kubernetes does: it terminates, and is gone when it has ended. It has time to: nobody keeps a connection to it.
     cluster.mark(oldest.name, { state: 'terminating' })

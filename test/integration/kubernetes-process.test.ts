@@ -63,7 +63,8 @@ admin: { address: "127.0.0.1:0" }
   assert.match(live.text, /source +kubernetes orders\.shop:http: ECONN/)
 
   await cluster.api.up()
-  await outrigger.logged(line => line.msg === 'a service is watched again')
+  // The longer it was away, the later it is tried again.
+  await outrigger.logged(line => line.msg === 'a service is watched again', 30_000)
   cluster.api.requests.length = 0
   assert.equal((await run(check, '-c', outrigger.folder)).code, 0)
   assert.equal((await run(explain, '-c', outrigger.folder, 'GET', 'http://a/x')).code, 0)
