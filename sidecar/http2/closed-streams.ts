@@ -7,13 +7,12 @@ const RESETS_REMEMBERED = 1024
 
 /** What is still known of streams that are gone, so that late frames can be told from wrong ones (section 5.1). */
 export class ClosedStreams {
-  readonly #ended = new Int32Array(REMEMBERED)
-  #endings = 0
+  readonly #ended = new Ring(REMEMBERED)
   #theirs: Ring | null = null
   #ours: Ring | null = null
 
   note(id: number, ending: Exclude<Ending, 'unknown'>): void {
-    if (ending === 'ended') this.#ended[this.#endings++ % REMEMBERED] = id
+    if (ending === 'ended') this.#ended.add(id)
     else if (ending === 'ours') (this.#ours ??= new Ring(RESETS_REMEMBERED)).add(id)
     else (this.#theirs ??= new Ring(REMEMBERED)).add(id)
   }
@@ -21,19 +20,26 @@ export class ClosedStreams {
   ending(id: number): Ending {
     if (this.#ours !== null && this.#ours.has(id)) return 'ours'
     if (this.#theirs !== null && this.#theirs.has(id)) return 'theirs'
-    return this.#ended.includes(id) ? 'ended' : 'unknown'
+    return this.#ended.has(id) ? 'ended' : 'unknown'
   }
 }
 
+/** The newest of some numbers. */
 class Ring {
-  readonly #ids: Int32Array
-  #added = 0
+  /** Grows to its size, which most sessions never need. */
+  readonly #ids: number[] = []
+  readonly #size: number
+  #next = 0
+
   constructor(size: number) {
-    this.#ids = new Int32Array(size)
+    this.#size = size
   }
+
   add(id: number): void {
-    this.#ids[this.#added++ % this.#ids.length] = id
+    this.#ids[this.#next++] = id
+    if (this.#next === this.#size) this.#next = 0
   }
+
   has(id: number): boolean {
     return this.#ids.includes(id)
   }
