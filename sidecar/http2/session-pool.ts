@@ -113,7 +113,9 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
   cancel(waiter: ConnectionWaiter): void {
     const at = this.#waiting.findIndex(one => one.waiter === waiter)
     if (at !== -1) this.#waiting.splice(at, 1)
-    if (this.#closed && this.#waiting.length === 0) this.#opening?.abandon()
+    if (this.#waiting.length > 0) return
+    this.#wheel.remove(this.#timer)
+    if (this.#closed) this.#opening?.abandon()
   }
 
   evict(): boolean {
@@ -169,6 +171,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
     const stands = this.#sessions.length > 0
     const failed = this.#waiting.filter(one => one.fresh || !stands)
     for (const one of failed) this.#waiting.splice(this.#waiting.indexOf(one), 1)
+    if (this.#waiting.length === 0) this.#wheel.remove(this.#timer)
     for (const { waiter } of failed) waiter.onNoConnection(error)
   }
 
@@ -228,6 +231,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
     } finally {
       this.#serving = false
     }
+    if (this.#waiting.length === 0) this.#wheel.remove(this.#timer)
   }
 
   #withdraw(session: ClientSession): void {

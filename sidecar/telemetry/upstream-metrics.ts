@@ -102,7 +102,7 @@ export const UPSTREAM_COUNTERS: readonly CounterOf[] = [
   },
   {
     name: 'outrigger_upstream_reuse_races_total',
-    help: 'Pooled connections that ended after the request was written and before one byte of the response.',
+    help: 'Requests repeated at once outside of retries: the pooled connection ended before one byte of a response, or the stream came back unprocessed.',
     lines: one(upstream => upstream.reuseRaces),
   },
   {
