@@ -172,16 +172,17 @@ export class FakeCluster {
     return readResponse(answer.body, object)
   }
 
-  /** Opens TLS as the API server does, and closes it. @returns the serial number of the certificate */
-  handshake(port: number): Promise<string> {
+  /**
+   * Opens TLS as the API server does, and closes it.
+   * @param ca whom it trusts
+   * @returns the serial number of the certificate
+   */
+  handshake(port: number, ca = this.caBundle): Promise<string> {
     return new Promise((resolve, reject) => {
-      const socket = tls.connect(
-        { host: '127.0.0.1', port, ca: this.caBundle, servername: SERVER_NAME },
-        () => {
-          resolve(socket.getPeerX509Certificate()?.serialNumber ?? '')
-          socket.end()
-        },
-      )
+      const socket = tls.connect({ host: '127.0.0.1', port, ca, servername: SERVER_NAME }, () => {
+        resolve(socket.getPeerX509Certificate()?.serialNumber ?? '')
+        socket.end()
+      })
       socket.on('error', reject)
       socket.resume()
     })

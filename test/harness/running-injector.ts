@@ -99,3 +99,23 @@ export async function eventually(check: () => boolean | Promise<boolean>): Promi
     await new Promise(resolve => setTimeout(resolve, 5))
   }
 }
+
+/** A pod as a ReplicaSet makes it: without a name, and without a namespace. */
+export function podOf(more: { labels?: object; annotations?: object; spec?: object } = {}) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      generateName: 'orders-7d4f8-',
+      labels: { app: 'orders', ...more.labels },
+      annotations: { ...more.annotations },
+      ownerReferences: [
+        { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'orders-7d4f8', uid: 'u-1', controller: true },
+      ],
+    },
+    spec: {
+      containers: [{ name: 'orders', image: 'orders:1', ports: [{ name: 'http', containerPort: 8080 }] }],
+      ...more.spec,
+    },
+  }
+}
