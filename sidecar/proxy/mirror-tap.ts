@@ -35,7 +35,7 @@ export function endMirror(exchange: Exchange): void {
 }
 
 /** A request body on its way that leaves a copy. One that gets too long is cut, and the body goes on without it. */
-class MirrorTap implements BodySource, BodySink {
+class MirrorTap implements BodySource {
   readonly #source: BodySource
   readonly #copy: Copy
   readonly #upstream: Upstream
@@ -43,6 +43,15 @@ class MirrorTap implements BodySource, BodySink {
   #pieces: Buffer[] | null = []
   #size = 0
   #sink: BodySink | null = null
+  /** What takes the body from its source. */
+  readonly #taker: BodySink = {
+    chunk: (bytes, owned) => this.#chunk(bytes, owned),
+    end: trailers => this.#end(trailers),
+    abort: error => {
+      this.drop()
+      this.#sink?.abort(error)
+    },
+  }
 
   constructor(source: BodySource, copy: Copy, upstream: Upstream, budget: MemoryBudget) {
     this.#source = source
@@ -58,7 +67,7 @@ class MirrorTap implements BodySource, BodySink {
 
   start(sink: BodySink): void {
     this.#sink = sink
-    this.#source.start(this)
+    this.#source.start(this.#taker)
   }
 
   resume(): void {
@@ -70,7 +79,7 @@ class MirrorTap implements BodySource, BodySink {
     this.#source.abort(error)
   }
 
-  chunk(bytes: Buffer, owned: boolean): boolean {
+  #chunk(bytes: Buffer, owned: boolean): boolean {
     const pieces = this.#pieces
     if (pieces !== null) {
       if (this.#size + bytes.length > MIRROR_LIMIT || !this.#budget.roomy) {
@@ -84,7 +93,7 @@ class MirrorTap implements BodySource, BodySink {
     return this.#sink?.chunk(bytes, owned) ?? true
   }
 
-  end(trailers: HeaderList | null): void {
+  #end(trailers: HeaderList | null): void {
     const pieces = this.#pieces
     // The request first: its copy must not take its place in a queue.
     this.#sink?.end(trailers)
