@@ -5,9 +5,12 @@ import type { OutgoingRequest } from '../exchange/outgoing.ts'
 const VISIBLE = /^[\x21-\x7e]+$/
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
+/** One list for all requests: it is encoded before the next one is made. */
+const list: HeaderList = []
+
 /**
- * The header list of a request (RFC 9113 section 8.3.1). Fields of HTTP/1's connection are left out; an upgrade becomes
- * an extended CONNECT (RFC 8441), which has neither key nor `upgrade`.
+ * The header list of a request (RFC 9113 section 8.3.1), valid until the next call. Fields of HTTP/1's connection are
+ * left out; an upgrade becomes an extended CONNECT (RFC 8441), which has neither key nor `upgrade`.
  *
  * @throws Error where a part does not fit its place: a bug of whoever made it. Fields are checked where they are encoded
  */
@@ -16,10 +19,11 @@ export function requestList(request: OutgoingRequest, scheme: 'http' | 'https'):
   if (!METHOD.test(method)) throw new Error('a method is no token')
   if (!VISIBLE.test(target) || !VISIBLE.test(host))
     throw new Error('a request target or host contains a character that does not belong there')
-  const list: HeaderList =
-    tunnel === null
-      ? [':method', method, ':scheme', scheme, ':authority', host, ':path', target]
-      : [':method', 'CONNECT', ':protocol', tunnel, ':scheme', scheme, ':authority', host, ':path', target]
+  let to = put(0, ':method', tunnel === null ? method : 'CONNECT')
+  if (tunnel !== null) to = put(to, ':protocol', tunnel)
+  to = put(to, ':scheme', scheme)
+  to = put(to, ':authority', host)
+  to = put(to, ':path', target)
   let grpc = false
   let te = false
   for (let i = 0; i < headers.length; i += 2) {
@@ -44,10 +48,17 @@ export function requestList(request: OutgoingRequest, scheme: 'http' | 'https'):
         break
       default:
     }
-    list.push(name, value)
+    to = put(to, name, value)
   }
   // A gRPC server may refuse who does not say that it reads trailers, which we do.
-  if (grpc && !te) list.push('te', 'trailers')
-  if (tunnel === null && typeof body.length === 'number') list.push('content-length', String(body.length))
+  if (grpc && !te) to = put(to, 'te', 'trailers')
+  if (tunnel === null && typeof body.length === 'number') to = put(to, 'content-length', String(body.length))
+  list.length = to
   return list
+}
+
+function put(at: number, name: string, value: string): number {
+  list[at] = name
+  list[at + 1] = value
+  return at + 2
 }

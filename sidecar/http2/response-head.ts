@@ -37,20 +37,24 @@ export function checkResponseHead(headers: HeaderList, method: string): CheckedH
   const status = Number(written)
   // RFC 9113 section 8.6: there is no change of protocol.
   if (status === 101) return bad('101 does not belong in HTTP/2')
-  headers.splice(0, 2)
   let declared = -1
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string
+  let to = 0
+  for (let from = 2; from < headers.length; from += 2) {
+    const name = headers[from] as string
+    const value = headers[from + 1] as string
     if (name.charCodeAt(0) === 0x3a) return bad(`${name} does not belong there`)
     if (name === 'content-length') {
       if (declared >= 0) return bad('there is more than one content-length')
-      const value = headers[i + 1] as string
       const length = DIGITS.test(value) ? Number(value) : Infinity
       // Sixteen digits may still be more than a number holds exactly.
       if (length > Number.MAX_SAFE_INTEGER) return bad('the content-length is not a valid number')
       declared = length
     } else if (OF_CONNECTION.has(name)) return bad(`${name} does not belong in HTTP/2`)
+    headers[to] = name
+    headers[to + 1] = value
+    to += 2
   }
+  headers.length = to
   if (status < 200 && declared > 0) return bad('an informational response has a length')
   const bodiless = status < 200 || status === 204 || status === 304 || method === 'HEAD'
   const expected = bodiless ? 'none' : declared >= 0 ? declared : 'unknown'
