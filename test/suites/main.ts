@@ -1,12 +1,13 @@
 // Public suites against Outrigger: npm run suites. Each lies in a checkout or is a program of its own, named by a variable; nothing of
 // them is part of this tree. Ends with code 1 where a case failed.
 import { existsSync } from 'node:fs'
+import { grpcInterop } from './grpc-interop.ts'
 import { h1spec } from './h1spec.ts'
 import { h2spec } from './h2spec.ts'
 import { httpd } from './httpd.ts'
 import { llhttp } from './llhttp.ts'
 
-const suites = [h1spec, h2spec, llhttp, httpd]
+const suites = [h1spec, h2spec, grpcInterop, llhttp, httpd]
 let passed = 0
 let failed = 0
 let skipped = 0
