@@ -39,19 +39,20 @@ export function writeBeginning(output: Output, side: 'server' | 'client', settin
   if (more > 0) output.windowUpdate(0, more)
 }
 
+/** Says that the peer's SETTINGS hold from here on. */
 export function writeSettingsAck(output: Output): void {
   output.reserve(FRAME_HEADER)
   output.header(0, SETTINGS, ACK, 0)
 }
 
-/** @param payload holds eight bytes from `start` on */
+/** PING, or the answer to one. @param payload holds eight bytes from `start` on */
 export function writePing(output: Output, ack: boolean, payload: Buffer, start: number): void {
   output.reserve(FRAME_HEADER + PING_BYTES)
   output.header(PING_BYTES, PING, ack ? ACK : 0, 0)
   output.at += payload.copy(output.buffer, output.at, start, start + PING_BYTES)
 }
 
-/** @param cause ASCII, for whoever reads the peer's log */
+/** GOAWAY. @param cause ASCII, for whoever reads the peer's log */
 export function writeGoaway(output: Output, lastId: number, code: number, cause: string): void {
   output.reserve(FRAME_HEADER + 8 + cause.length)
   output.header(8 + cause.length, GOAWAY, 0, 0)

@@ -211,6 +211,7 @@ function expected({ frame: one, name }: Vector): RegExp | string {
   if (one === null) return /^(broken|bad length)/
   const { frame_payload: payload, stream_identifier: id } = one
   const hex = (text: unknown) => Buffer.from(String(text), 'latin1').toString('hex')
+  const number = (key: string) => Number(payload[key] ?? -1)
   const padding = payload['padding_length'] == null ? 0 : Number(payload['padding_length']) + 1
   switch (one.type) {
     case 0: {
@@ -218,11 +219,11 @@ function expected({ frame: one, name }: Vector): RegExp | string {
       return `DATA ${id} counts ${data.length + padding}, padding ${padding}: ${hex(data)}`
     }
     case 1:
-      return `HEADERS ${id} ${hex(payload['header_block_fragment'])} parent ${payload['stream_dependency'] ?? -1}`
+      return `HEADERS ${id} ${hex(payload['header_block_fragment'])} parent ${number('stream_dependency')}`
     case 2:
-      return `PRIORITY ${id} parent ${payload['stream_dependency']}`
+      return `PRIORITY ${id} parent ${number('stream_dependency')}`
     case 3:
-      return `RST_STREAM ${id} ${payload['error_code']}`
+      return `RST_STREAM ${id} ${number('error_code')}`
     case 4:
       return `SETTINGS false ${(payload['settings'] as number[][]) // of a SETTINGS frame
         .map(([key, value]) => `${key?.toString(16).padStart(4, '0')}${value?.toString(16).padStart(8, '0')}`)
@@ -232,9 +233,9 @@ function expected({ frame: one, name }: Vector): RegExp | string {
     case 6:
       return `PING false ${hex(payload['opaque_data'])}`
     case 7:
-      return `GOAWAY ${payload['last_stream_id']} ${payload['error_code']}`
+      return `GOAWAY ${number('last_stream_id')} ${number('error_code')}`
     case 8:
-      return `WINDOW_UPDATE ${id} ${payload['window_size_increment']}`
+      return `WINDOW_UPDATE ${id} ${number('window_size_increment')}`
     case 9:
       return `HEADERS ${id} ${hex(payload['header_block_fragment'])} parent -1`
     default:

@@ -13,7 +13,7 @@ import {
 } from './frames.ts'
 import { HpackDecoder } from './hpack/decoder.ts'
 import type { Session } from './session.ts'
-import { Stream } from './stream.ts'
+import type { Stream } from './stream.ts'
 import type { StreamTable } from './stream-table.ts'
 
 /**

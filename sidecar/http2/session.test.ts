@@ -20,7 +20,7 @@ beforeEach(() => {
   parts = new TestParts()
 })
 afterEach(async () => {
-  for (const one of cleanUp.splice(0).reverse()) await one()
+  for (const one of cleanUp.splice(0).toReversed()) await one()
   assert.deepEqual(parts.faults, [], 'a bug was met')
   assert.equal(parts.budget.used, 0, 'the budget is not back at zero')
   assert.equal(parts.wheel.size, 0, 'a timer is left')

@@ -1,7 +1,7 @@
 import type { BodyLength, BodySink, BodySource } from '../exchange/body.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { ByteQueue } from './byte-queue.ts'
+import type { ByteQueue } from './byte-queue.ts'
 import { FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts'
 import { ReceiveWindow } from './receive-window.ts'
 import type { Stream } from './stream.ts'
