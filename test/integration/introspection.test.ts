@@ -164,3 +164,19 @@ test('what cannot be a token is refused without asking', async t => {
   assert.equal(reasonOf(await get('/x')), 'credentials_missing')
   assert.deepEqual(issuer.asked, [])
 })
+
+test('RFC 8705, section 3.2: a token that its issuer calls bound is nobody’s who does not prove it', async t => {
+  const { issuer, proxy, ask } = await fixture(t)
+  issuer.tokens.set('of-certificate', {
+    ...ALICE,
+    cnf: { 'x5t#S256': Buffer.alloc(32).toString('base64url') },
+  })
+  issuer.tokens.set('of-key', { ...ALICE, token_type: 'DPoP', cnf: { jkt: 'x' } })
+  issuer.tokens.set('of-both', { ...ALICE, cnf: {} })
+  for (const token of ['of-certificate', 'of-key', 'of-both', 'of-key']) {
+    const response = await ask(token)
+    assert.equal(response.status, 401, token)
+    assert.equal(response.headers['www-authenticate'], 'Bearer realm="outrigger", error="invalid_token"')
+  }
+  assert.ok(proxy.access.every(({ cause }) => cause === 'what the token is bound to was not proved'))
+})

@@ -223,14 +223,19 @@ const mtlsProvider = shorter(
   [{ const: true }],
 )
 
-const sha256 = text('a SHA-256 digest', { pattern: '^[0-9a-f]{64}$' }, '0'.repeat(64), (value, shown) =>
-  /^[0-9a-f]{64}$/i.test(value)
-    ? value.toLowerCase()
+/** Of no text at all: what `sha256sum` makes of a variable that is not set. */
+const OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+
+const sha256 = text('a SHA-256 digest', { pattern: '^[0-9a-f]{64}$' }, '0'.repeat(64), (value, shown) => {
+  const digest = value.toLowerCase()
+  if (digest === OF_NOTHING) return new Wrong('this is the digest of no text at all: an empty field would do')
+  return /^[0-9a-f]{64}$/.test(digest)
+    ? digest
     : new Wrong(
         `expected a SHA-256 digest of 64 hex digits, got ${/^.{0,20}$/.test(value) ? 'something else' : 'another text'}`,
         shown === '' ? undefined : '`outrigger keys new` makes a key and its digest',
-      ),
-)
+      )
+})
 
 const basicProvider = section('a basic provider', {
   realm: option(anyText, 'what a browser shows', 'outrigger'),

@@ -38,8 +38,9 @@ function removeOthers(headers: string[]): void {
   }
 }
 
+/** What would not arrive as it is (blanks at an end, control characters) is left out: it could be another one's. */
 function write(headers: string[], name: string, value: string | null): void {
-  const wire = value === null ? null : toWire(value)
+  const wire = value === null || value !== value.trim() ? null : toWire(value)
   if (wire === null) removeHeader(headers, name)
   else setHeader(headers, name, wire)
 }

@@ -11,7 +11,7 @@ export function readCredential(
   place: CredentialPlace,
   scheme = 'bearer',
 ): string | null | typeof AMBIGUOUS {
-  if (place.kind === 'cookie') return cookieValue(headers, place.name)
+  if (place.kind === 'cookie') return readCookie(headers, place.name)
   const name = place.kind === 'bearer' ? 'authorization' : place.name
   let found: string | null = null
   for (let i = 0; i < headers.length; i += 2) {
@@ -23,14 +23,37 @@ export function readCredential(
   return schemeOf(found, scheme)
 }
 
-/** What stands behind the scheme (RFC 9110 section 11.4), or null where it is another scheme. */
+/**
+ * What stands behind the scheme (RFC 9110 section 11.4), or null where it is another scheme. What follows the scheme's name
+ * in any other way than by a space is a credential too, and no good one: a service may read it.
+ */
 function schemeOf(value: string, scheme: string): string | null {
   const length = scheme.length
   if (value.length < length || value.slice(0, length).toLowerCase() !== scheme) return null
-  if (value.length === length) return ''
+  if (value.length > length && TOKEN_CHARACTER.test(value.charAt(length))) return null
   let from = length
   while (value.charCodeAt(from) === 0x20) from++
-  return from === length ? null : value.slice(from)
+  return value.slice(from)
+}
+
+const TOKEN_CHARACTER = /[\w!#$%&'*+.^`|~-]/
+
+/**
+ * The cookie of a name. One whose name has blanks around it, or whose value is none by RFC 6265, is read as well: services
+ * read it too, and must not get one that nobody looked at.
+ */
+function readCookie(headers: HeaderList, name: string): string | null | typeof AMBIGUOUS {
+  let found: string | null = null
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'cookie') continue
+    for (const pair of (headers[i + 1] as string).split(';')) {
+      const equals = pair.indexOf('=')
+      if (equals === -1 || pair.slice(0, equals).trim() !== name) continue
+      if (found !== null) return AMBIGUOUS
+      found = pair.slice(equals + 1).trim()
+    }
+  }
+  return found === null ? null : (cookieValue(headers, name) ?? found)
 }
 
 /** Takes the credential out of a list: a header whole, a cookie from among the others. */

@@ -231,7 +231,7 @@ test('an entry is named by provider and subject; who has none is provider/subjec
     sub: 'alice',
     email: 'älice@shop.example',
     scope: 'read write',
-    realm: { roles: ['gold', 'a,admin', 7, 'gold', 'x\ny', 'ops'] },
+    realm: { roles: ['gold', 'a,admin', 7, 'gold', 'x\ny', 'ops', 'admin '] },
   })
   assert.deepEqual(
     [alice.caller?.name, alice.caller?.known, alice.caller?.groups, alice.caller?.plan, alice.caller?.scopes],
@@ -245,13 +245,16 @@ test('an entry is named by provider and subject; who has none is provider/subjec
   assert.deepEqual(headers.slice(2, 6), ['x-consumer-name', 'main/alice', 'x-consumer-groups', 'gold,ops'])
   // A claim that is not there takes away what somebody else said.
   assert.ok(!(await call({ sub: 'bob' })).upstreamHeaders.includes('x-user-email'))
+  // On the wire `admin@shop ` is `admin@shop`, who is somebody else.
+  for (const email of ['admin@shop ', '\tadmin@shop', 'a\r\nx: y'])
+    assert.ok(!(await call({ sub: 'bob', email })).upstreamHeaders.includes('x-user-email'))
   assert.equal((await call({})).caller?.name, 'main/-')
   assert.equal((await call({ sub: '' })).caller?.name, 'main/-')
 })
 
 test('a subject that cannot be written names nobody', async () => {
   const ask = await authenticates(shop(), { ways: [JWT] })
-  for (const sub of ['a\nb', 'a\u0000', 'x'.repeat(257), '\ud800'])
+  for (const sub of ['a\nb', 'a\u0000', 'x'.repeat(257), '\ud800', 'admin ', '\u00a0admin', ' '])
     assert.match(
       said(await ask(['authorization', `Bearer ${await sharedToken({ sub })}`])),
       /^credentials_invalid/,

@@ -118,8 +118,9 @@ class AuthenticateFilter implements Filter {
   }
 
   #forward(exchange: Exchange, caller: Caller | null, provider: Provider | null): void {
-    // Of all: a key beside the token that decided is still a key.
-    for (const one of this.#providers) one.strip(exchange)
+    // Of all: a key beside the token that decided is still a key, and a token beside the key is nobody's word.
+    const all = this.#policy.mode === 'all' && caller !== null
+    for (const one of this.#providers) one.strip(exchange, all || one === provider)
     writeCaller(exchange, caller, provider === null ? [] : provider.claimHeaders)
   }
 }

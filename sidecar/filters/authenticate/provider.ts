@@ -32,8 +32,11 @@ export interface Provider {
    * null: none does. Absent: the request keeps what is not stripped.
    */
   relay?(exchange: Exchange, caller: Caller): Relayed | Promise<Relayed>
-  /** Takes the credential out of what goes upstream, where it may not go there. */
-  strip(exchange: Exchange): void
+  /**
+   * Takes the credential out of what goes upstream, where it may not go there.
+   * @param proved whether it was looked at: one that was not goes nowhere, since services believe what they get
+   */
+  strip(exchange: Exchange, proved: boolean): void
   /** Headers that tell the upstream what claims say: they are written for this provider's callers, or taken away. */
   readonly claimHeaders: readonly (readonly [header: string, claim: string])[]
 }

@@ -2,6 +2,7 @@ import { ProxyError } from '../../../exchange/proxy-error.ts'
 import type { Counter, FilterParts } from '../../filter.ts'
 import { clientAuthorization } from '../client-authentication.ts'
 import { FetchFailed, fetchJson } from '../fetch-json.ts'
+import { type Binding, bindingOf } from '../jwt/binding.ts'
 import { readClaims, type Unacceptable } from '../jwt/claims.ts'
 import type { IntrospectionProvider } from '../schema.ts'
 import { Slots } from '../slots.ts'
@@ -20,6 +21,8 @@ const PAUSE_MS = 1_000
 /** A token that its issuer calls good. */
 export interface ActiveToken extends IdentifiedToken {
   readonly until: number
+  /** What it is bound to; null: it is for whoever has it. */
+  readonly binding: Binding | null
 }
 
 /** What becomes of a token: it is good, or why not, or why nobody can tell. */
@@ -110,7 +113,13 @@ export class Introspector {
     const claims = Object.freeze(Object.assign(Object.create(null) as Record<string, unknown>, answer))
     const identity = readClaims(claims, this.#provider, clock.wall())
     if ('cause' in identity) return this.#refuse(identity, id)
-    const token = { until: clock.now() + this.#provider.cache, identity, caller: null, directory: '' }
+    const token = {
+      until: clock.now() + this.#provider.cache,
+      binding: bindingOf(identity.claims),
+      identity,
+      caller: null,
+      directory: '',
+    }
     if (this.#provider.cache > 0) this.#good.set(id, token)
     return token
   }

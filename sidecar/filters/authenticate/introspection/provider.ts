@@ -57,24 +57,32 @@ export class IntrospectedTokens implements Provider {
     if (token.length > MAX_TOKEN || !TOKEN.test(token)) return rejected(this.#invalid, 'it is no token')
     const id = hash('sha256', token, 'base64url')
     const known = this.#introspector.known(id)
-    if (known !== undefined) return this.#proof(known)
+    if (known !== undefined) return this.#proof(known, exchange)
     const asked = this.#introspector.ask(token, id)
-    return asked instanceof Promise ? asked.then(one => this.#proof(one)) : this.#proof(asked)
+    return asked instanceof Promise
+      ? asked.then(one => this.#proof(one, exchange))
+      : this.#proof(asked, exchange)
   }
 
-  #proof(introspected: Introspected): Proof {
+  #proof(introspected: Introspected, exchange: Exchange): Proof {
     if (introspected instanceof ProxyError) return introspected
     if ('cause' in introspected) {
       const reason = introspected.expired ? 'token_expired' : 'credentials_invalid'
       return rejected(this.#invalid, introspected.cause, reason)
     }
-    const { identity } = introspected
+    const { identity, binding } = introspected
+    // RFC 8705 section 3.2: the issuer says what the token is bound to, and whoever asks has to look at it.
+    if (
+      binding !== null &&
+      (binding.kind !== 'certificate' || exchange.peer.identity?.fingerprint !== binding.fingerprint)
+    )
+      return rejected(this.#invalid, 'what the token is bound to was not proved')
     if (this.#revoked?.refuses(identity, issuedAt(identity)) === true)
       return rejected(this.#invalid, 'it was revoked')
     return callerOf(introspected, this, this.#consumers)
   }
 
-  strip(exchange: Exchange): void {
-    if (!this.#spec.forward) stripCredential(exchange.upstreamHeaders, this.#spec.from)
+  strip(exchange: Exchange, proved: boolean): void {
+    if (!this.#spec.forward || !proved) stripCredential(exchange.upstreamHeaders, this.#spec.from)
   }
 }

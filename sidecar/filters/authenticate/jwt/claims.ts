@@ -76,6 +76,7 @@ function namesIn(value: unknown): string[] {
   return [...names]
 }
 
+/** Blanks at an end are no part of a field value: `admin ` would arrive as `admin`, who is somebody else. */
 function isName(text: string, most: number): boolean {
-  return text.length <= most && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)
+  return text.length <= most && text === text.trim() && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)
 }

@@ -127,8 +127,8 @@ export class Tokens implements Provider {
     )
   }
 
-  strip(exchange: Exchange): void {
-    if (this.#spec.forward) return
+  strip(exchange: Exchange, proved: boolean): void {
+    if (this.#spec.forward && proved) return
     stripCredential(exchange.upstreamHeaders, this.#spec.from)
     if (this.#spec.from.kind === 'bearer') stripCredential(exchange.upstreamHeaders, this.#spec.from, 'dpop')
   }
