@@ -34,7 +34,7 @@ admin: { address: "127.0.0.1:0" }
   t.after(() => outrigger.stop('SIGKILL'))
   const ask = (): Promise<string> =>
     RawClient.connect(outrigger.port('in')).then(async client => {
-      const { status, body } = await client.ask(GET)
+      const { status, body } = await client.ask(GET, { timeout: 20_000 })
       return `${status} ${body.toString()}`
     })
   assert.equal(await ask(), '200 a')
@@ -47,7 +47,7 @@ admin: { address: "127.0.0.1:0" }
   assert.equal(endpoint.zone, 'a')
 
   await cluster.api.down()
-  await outrigger.logged(line => line.msg === 'a service cannot be watched: its last endpoints stay')
+  await outrigger.logged(line => line.msg === 'a service cannot be watched: its last endpoints stay', 20_000)
   assert.equal(await ask(), '200 a')
   assert.match((await described())?.names[0]?.error ?? '', /^ECONN(?:RESET|REFUSED)$/)
   assert.match(
@@ -86,8 +86,8 @@ upstreams: { orders: { discovery: { kubernetes: orders } } }
   for (const [env, why] of cases) {
     const outrigger = await Outrigger.start(yaml, { env })
     const client = await RawClient.connect(outrigger.port('in'))
-    assert.equal((await client.ask(GET)).status, 503)
-    const line = await outrigger.logged(({ msg }) => msg.startsWith('a service cannot be watched'))
+    assert.equal((await client.ask(GET, { timeout: 20_000 })).status, 503)
+    const line = await outrigger.logged(({ msg }) => msg.startsWith('a service cannot be watched'), 20_000)
     assert.match(String(line['why']), why)
     await outrigger.stop('SIGKILL')
   }
