@@ -95,10 +95,10 @@ describe('sessions of HTTP/2', { concurrency: true }, () => {
 
     // A client as they are: it goes to a new session when the one it has takes no more, until nobody listens.
     let current = http2.connect(url)
-    let refused = false
+    const end = { refused: false }
     const renew = (): void => {
       const next = http2.connect(url)
-      next.on('error', () => (refused = true))
+      next.on('error', () => (end.refused = true))
       next.on('goaway', renew)
       current = next
     }
@@ -107,7 +107,7 @@ describe('sessions of HTTP/2', { concurrency: true }, () => {
     const failures: string[] = []
     let answered = 0
     const steady = (async () => {
-      while (!refused) {
+      while (!end.refused) {
         const asked = current
         await ask(asked, '/quick')
           .then(body => {

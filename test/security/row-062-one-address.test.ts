@@ -4,6 +4,7 @@ import net from 'node:net'
 import { after, before, test } from 'node:test'
 import { askTls, CertificateFolder } from '../harness/certificates.ts'
 import { InProcess } from '../harness/in-process.ts'
+import { RawH2 } from '../harness/raw-h2.ts'
 
 let ops: CertificateFolder
 let shops: CertificateFolder
@@ -164,4 +165,25 @@ test('a session of one listener opens no other, by ticket or by session id, with
       }
     })
   }
+})
+
+test('on a session of HTTP/2 every request is held to the name that opened it', async () => {
+  const listeners = {
+    admin: `hosts: admin.example, ${tlsOf(`, clients: { ca: "${ops.ca}" }`)}`,
+    open: `hosts: open.example, ${tlsOf('')}`,
+  }
+  await sharing(listeners, async () => {
+    const client = await RawH2.connect(port, { tls: { servername: 'open.example' } })
+    const ask = (host: string): number =>
+      client.request([':method', 'GET', ':scheme', 'https', ':path', '/', ':authority', host])
+    for (const [host, status] of [
+      ['open.example', 200],
+      ['admin.example', 421],
+      ['ADMIN.example', 421],
+      ['other.example', 421],
+      ['open.example', 200],
+    ] as const)
+      assert.equal((await client.over(ask(host))).status, status, host)
+    client.destroy()
+  })
 })
