@@ -65,7 +65,7 @@ const servedHost = text(
 const http2 = section('limits of HTTP/2', {
   streams: option(integer(1, 10_000), 'requests at once; more are refused, to be sent again', 100),
   streamWindow: option(
-    size(16 * 1024, 16 * 1024 * 1024),
+    size(64 * 1024, 16 * 1024 * 1024),
     'how much of a request body may come before the upstream takes it',
     '64KiB',
   ),
