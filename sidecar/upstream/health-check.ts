@@ -142,7 +142,7 @@ export class HealthCheck implements TimerOwner, CheckOwner, SlotWaiter {
     const parts = { target: this.#target, host: this.#host, buffers: this.#parts.buffers }
     const { kind, target, statuses } = this.#spec
     if (kind === 'tcp') return new TcpCheck(parts, this)
-    if (kind === 'grpc') return new GrpcCheck(parts, target, this)
+    if (kind === 'grpc') return new GrpcCheck(parts, target, this, this.#parts)
     return this.#protocol === 'http2'
       ? new Http2Check(parts, target, statuses, this, this.#parts)
       : new HttpCheck(parts, target, statuses, this)

@@ -1,87 +1,67 @@
-import type * as Http2 from 'node:http2'
-import net from 'node:net'
+import { type BodySink, type BodySource, BufferedBody } from '../../exchange/body.ts'
+import { headerValue, type HeaderList } from '../../exchange/headers.ts'
+import type { ConnectionWaiter, OutgoingConnection } from '../../exchange/outgoing.ts'
+import type { OutgoingRequest, ResponseHead, ResponseTaker } from '../../exchange/outgoing.ts'
+import type { ProxyError } from '../../exchange/proxy-error.ts'
+import type { SessionPool, SessionPoolParts } from '../../http2/session-pool.ts'
 import type { Check, CheckOwner, CheckParts } from './check.ts'
+import { faultOf } from './http-question.ts'
+import { ownSession } from './own-session.ts'
 
 /** An answer of the health service has some bytes. */
 const MOST_BYTES = 4096
 
 /**
- * Whether `grpc.health.v1.Health/Check` answers SERVING (the gRPC health checking protocol), over cleartext HTTP/2. One
- * call with one field each way, so its messages are written out here; Node's HTTP/2 is loaded when the first check runs.
+ * Whether `grpc.health.v1.Health/Check` answers SERVING (the gRPC health checking protocol), over HTTP/2 whatever the
+ * upstream's requests speak. One call with one field each way, so its messages are written out here.
  */
-export class GrpcCheck implements Check {
-  readonly #parts: CheckParts
-  readonly #service: string
+export class GrpcCheck implements Check, ConnectionWaiter, OutgoingRequest, ResponseTaker {
+  readonly method = 'POST'
+  readonly target = '/grpc.health.v1.Health/Check'
+  readonly host: string
+  readonly headers = ['content-type', 'application/grpc', 'user-agent', 'outrigger', 'te', 'trailers']
+  readonly body: BodySource
+  readonly tunnel = null
+  readonly expectsContinue = false
+  readonly #pool: SessionPool
   #owner: CheckOwner | null
-  #session: Http2.ClientHttp2Session | null = null
-  #status = ''
-  #body = Buffer.alloc(0)
+  #connection: OutgoingConnection | null = null
 
   /** @param service that is asked for; empty: the server as a whole */
-  constructor(parts: CheckParts, service: string, owner: CheckOwner) {
-    this.#parts = parts
-    this.#service = service
+  constructor(parts: CheckParts, service: string, owner: CheckOwner, sessions: SessionPoolParts) {
+    this.host = parts.host
+    this.body = new BufferedBody(request(service))
     this.#owner = owner
-    void import('node:http2').then(
-      http2 => this.#ask(http2),
-      (error: unknown) => this.#end(String(error)),
-    )
+    this.#pool = ownSession(parts.target, sessions)
+    this.#pool.acquire(this, false)
   }
 
   abort(): void {
     this.#owner = null
-    this.#session?.destroy()
+    this.#connection?.abort(this)
+    this.#pool.cancel(this)
+    this.#pool.close()
   }
 
-  #ask(http2: typeof Http2): void {
-    if (this.#owner === null) return
-    const { target, host } = this.#parts
-    const session = http2.connect(`http://${host}`, {
-      createConnection: () => {
-        const socket =
-          target.tls === null
-            ? net.connect({ ...target.at, autoSelectFamily: false })
-            : target.tls.open(target.at, 'h2')
-        // Before Node's own listener, which ends the stream first and with an error that says nothing.
-        return socket.on('error', error => this.#end(codeOf(error)))
-      },
-    })
-    this.#session = session
-    session.on('error', error => this.#end(codeOf(error)))
-    session.on('close', () => this.#end('closed'))
-    const stream = session.request({
-      ':method': 'POST',
-      // Else Node adds a port to it.
-      ':authority': host,
-      ':path': '/grpc.health.v1.Health/Check',
-      'content-type': 'application/grpc',
-      'user-agent': 'outrigger',
-      te: 'trailers',
-    })
-    this.#read(stream)
-    stream.end(request(this.#service))
+  onConnection(connection: OutgoingConnection): void {
+    this.#connection = connection
+    connection.send(this, this)
   }
 
-  #read(stream: Http2.ClientHttp2Stream): void {
-    let answered = false
-    stream.on('response', headers => {
-      answered = true
-      const status = headers[':status']
-      if (status !== 200) this.#end(`status ${status}`)
-      this.#take(headers)
-    })
-    stream.on('trailers', trailers => this.#take(trailers))
-    stream.on('data', (bytes: Buffer) => {
-      this.#body = Buffer.concat([this.#body, bytes])
-      if (this.#body.length > MOST_BYTES) this.#end('bad response')
-    })
-    stream.on('error', error => this.#end(codeOf(error)))
-    stream.on('close', () => this.#end(answered ? verdict(this.#status, this.#body) : 'closed'))
+  onNoConnection(error: ProxyError): void {
+    this.#end(faultOf(error))
   }
 
-  #take(fields: { readonly [name: string]: string | readonly string[] | number | undefined }): void {
-    const status = fields['grpc-status']
-    if (typeof status === 'string') this.#status = status
+  onInformational(): void {}
+  onRequestSent(): void {}
+
+  onResponse({ status, headers }: ResponseHead, body: BodySource): void {
+    if (status !== 200) this.#end(`status ${status}`)
+    else body.start(new Answer(headerValue(headers, 'grpc-status') ?? '', fault => this.#end(fault)))
+  }
+
+  onFailure(error: ProxyError): void {
+    this.#end(faultOf(error))
   }
 
   #end(fault: string): void {
@@ -91,8 +71,32 @@ export class GrpcCheck implements Check {
   }
 }
 
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message
+/** What the health service says: a message, and a status behind it. */
+class Answer implements BodySink {
+  readonly #done: (fault: string) => void
+  #status: string
+  #message = Buffer.alloc(0)
+
+  /** @param status that the headers had, where there is no message; empty: none */
+  constructor(status: string, done: (fault: string) => void) {
+    this.#status = status
+    this.#done = done
+  }
+
+  chunk(bytes: Buffer): boolean {
+    this.#message = Buffer.concat([this.#message, bytes])
+    if (this.#message.length > MOST_BYTES) this.#done('bad response')
+    return true
+  }
+
+  end(trailers: HeaderList | null): void {
+    this.#status = headerValue(trailers ?? [], 'grpc-status') ?? this.#status
+    this.#done(verdict(this.#status, this.#message))
+  }
+
+  abort(error: ProxyError): void {
+    this.#done(faultOf(error))
+  }
 }
 
 /** A HealthCheckRequest, whose field 1 is the service, behind its length (gRPC over HTTP/2). */

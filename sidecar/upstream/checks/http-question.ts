@@ -43,13 +43,18 @@ export class HttpQuestion implements OutgoingRequest, ResponseTaker {
     body.start(new Rest(this.#buffers, () => this.#answer(well ? '' : `status ${status}`)))
   }
 
-  onFailure({ reason, cause }: ProxyError): void {
-    if (reason === 'upstream_bad_response') this.#answer(`bad response: ${cause}`)
-    else this.#answer(cause === '' || cause === 'ended' ? 'closed' : cause)
+  onFailure(error: ProxyError): void {
+    this.#answer(faultOf(error))
   }
 
   onInformational(): void {}
   onRequestSent(): void {}
+}
+
+/** Why there was no response, in a few words. */
+export function faultOf({ reason, cause }: ProxyError): string {
+  if (reason === 'upstream_bad_response') return `bad response: ${cause}`
+  return cause === '' || cause === 'ended' ? 'closed' : cause
 }
 
 /** What is read of a body that nobody needs. */

@@ -1,12 +1,9 @@
 import type { ConnectionWaiter, OutgoingConnection } from '../../exchange/outgoing.ts'
 import type { ProxyError } from '../../exchange/proxy-error.ts'
-import { SessionPool, type SessionPoolParts } from '../../http2/session-pool.ts'
-import { SessionQuota } from '../../http2/session-quota.ts'
+import type { SessionPool, SessionPoolParts } from '../../http2/session-pool.ts'
 import type { Check, CheckOwner, CheckParts } from './check.ts'
 import { HttpQuestion } from './http-question.ts'
-
-/** How long its session may take to stand, and is kept without a stream; the check's own clock is shorter or ends both. */
-const LONG_MS = 3_600_000
+import { ownSession } from './own-session.ts'
 
 /** The same question as `HttpCheck`'s over HTTP/2, on a session of its own. */
 export class Http2Check implements Check, ConnectionWaiter {
@@ -25,13 +22,7 @@ export class Http2Check implements Check, ConnectionWaiter {
   ) {
     this.#question = new HttpQuestion(path, parts.host, statuses, parts.buffers, fault => this.#end(fault))
     this.#owner = owner
-    this.#pool = new SessionPool(
-      parts.target,
-      { connect: LONG_MS, keepAlive: LONG_MS },
-      { connectsOpened: 0, connectsFailed: 0 },
-      new SessionQuota(),
-      sessions,
-    )
+    this.#pool = ownSession(parts.target, sessions)
     this.#pool.acquire(this, false)
   }
 
