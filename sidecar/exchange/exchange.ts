@@ -88,8 +88,8 @@ export class Exchange {
   caller: Caller | null = null
   /** What authorization said, last; null where nothing was asked, or the request was refused before. */
   decision: AuthorizationDecision | null = null
-  /** Whether a cookie says who is calling, which a browser sends for every page: a WebSocket then asks for the origin. */
-  byCookie = false
+  /** Whether what says who is calling is sent by browsers for every page: a WebSocket then asks for the origin. */
+  ambient = false
   /** What a filter puts between the request's body and the upstream; null: nothing. */
   requestTransform: ((body: BodySource) => BodySource) | null = null
   /** What a filter puts between an upstream's body and the client; may edit the head's fields. Null: nothing. */

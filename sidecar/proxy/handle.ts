@@ -101,8 +101,8 @@ function settle(exchange: Exchange, route: Route, verdict: NonNullable<Verdict>)
 }
 
 function act(exchange: Exchange, route: Route, parts: ProxyParts): void {
-  // A filter may have found a cookie that says who is calling: then the page that opens a WebSocket has to be known.
-  const refused = exchange.byCookie ? checkOrigin(exchange, route) : null
+  // A filter may have found that a cookie or the like says who is calling: then the page that opens a WebSocket has to be known.
+  const refused = exchange.ambient ? checkOrigin(exchange, route) : null
   if (refused !== null) {
     fail(exchange, route, refused)
     return

@@ -9,13 +9,14 @@ const ORIGIN = /^(https?):\/\/([^/]+)$/
 /**
  * Whether a page may open a WebSocket here: the same-origin policy does not hold for them, and a browser sends its
  * cookies along, so that only `Origin` tells the own page from another's (RFC 6455 section 10.2). It is checked where the
- * route lists origins, and where a cookie says who is calling; a client that sends none is no browser.
+ * route lists origins, and where a cookie, a certificate or a password that a browser keeps says who is calling; a client
+ * that sends none is no browser.
  *
  * @returns null where it may, else `origin_refused`
  */
 export function checkOrigin(exchange: Exchange, route: Route<unknown>): ProxyError | null {
   const { origins } = route.policies.upgrade.websocket
-  if (exchange.tunnel !== 'websocket' || (origins === null && !exchange.byCookie)) return null
+  if (exchange.tunnel !== 'websocket' || (origins === null && !exchange.ambient)) return null
   const sent = headerValues(exchange.headers, 'origin')
   if (sent.length === 0) return null
   const allows = compileOrigins(origins ?? [])

@@ -108,7 +108,9 @@ class AuthenticateFilter implements Filter {
   #settle(exchange: Exchange, proof: Proof, provider: Provider): Verdict | Promise<Verdict> {
     if (!isCaller(proof)) return proof
     exchange.caller = proof
-    if (provider.byCookie === true) exchange.byCookie = true
+    // Of several that are all needed, one that a page cannot bring is enough.
+    const deciding = this.#policy.mode === 'all' ? this.#providers : [provider]
+    if (deciding.every(one => one.ambient === true)) exchange.ambient = true
     this.#forward(exchange, proof, provider)
     if (provider.relay === undefined) return undefined
     const relayed = provider.relay(exchange, proof)

@@ -20,7 +20,7 @@ export interface Provider {
   /** What `www-authenticate` says where the credential is missing (RFC 9110 section 11.6.1). */
   readonly challenge: string
   /** Whether browsers send its credentials by themselves, so that a page of others may act as its visitor. Absent: no. */
-  readonly byCookie?: boolean
+  readonly ambient?: boolean
   /** Whether its credentials bring claims. */
   readonly bringsClaims: boolean
   /** Looks at the request's credential. Null where it has none of this kind. A promise only where something has to be waited for. */

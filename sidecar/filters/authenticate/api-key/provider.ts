@@ -18,7 +18,7 @@ export class ApiKeys implements Provider {
   readonly kind = 'apiKey'
   readonly name: string
   readonly challenge = 'ApiKey realm="outrigger"'
-  readonly byCookie: boolean
+  readonly ambient: boolean
   readonly bringsClaims = false
   readonly claimHeaders = []
   readonly #spec: ApiKeyProvider
@@ -28,7 +28,7 @@ export class ApiKeys implements Provider {
   constructor(spec: ApiKeyProvider, consumers: ConsumerDirectory, clock: Clock) {
     this.name = spec.name
     this.#spec = spec
-    this.byCookie = spec.from.kind === 'cookie'
+    this.ambient = spec.from.kind === 'cookie'
     this.#consumers = consumers
     this.#clock = clock
   }

@@ -14,6 +14,8 @@ export class BasicUsers implements Provider {
   readonly kind = 'basic'
   readonly name: string
   readonly challenge: string
+  /** A browser that asked for the password once sends it along. */
+  readonly ambient = true
   readonly bringsClaims = false
   readonly claimHeaders = []
   readonly #users: ReadonlyMap<string, Buffer>

@@ -20,7 +20,7 @@ export class IntrospectedTokens implements Provider {
   readonly kind = 'introspection'
   readonly name: string
   readonly challenge = 'Bearer realm="outrigger"'
-  readonly byCookie: boolean
+  readonly ambient: boolean
   readonly bringsClaims = true
   readonly claimHeaders: Provider['claimHeaders']
   readonly relay?: NonNullable<Provider['relay']>
@@ -35,7 +35,7 @@ export class IntrospectedTokens implements Provider {
     this.name = spec.name
     this.claimHeaders = spec.claimHeaders
     this.#spec = spec
-    this.byCookie = spec.from.kind === 'cookie'
+    this.ambient = spec.from.kind === 'cookie'
     this.#consumers = consumers
     this.#revoked = openRevocations(spec.revoked)
     const tokens = openExchange(spec, live)

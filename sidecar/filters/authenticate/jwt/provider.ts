@@ -27,7 +27,7 @@ export class Tokens implements Provider {
   readonly kind = 'jwt'
   readonly name: string
   readonly challenge: string
-  readonly byCookie: boolean
+  readonly ambient: boolean
   readonly bringsClaims = true
   readonly claimHeaders: Provider['claimHeaders']
   readonly relay?: NonNullable<Provider['relay']>
@@ -50,7 +50,7 @@ export class Tokens implements Provider {
     this.#invalid = `${this.challenge}, error="invalid_token"`
     this.claimHeaders = spec.claimHeaders
     this.#spec = spec
-    this.byCookie = spec.from.kind === 'cookie'
+    this.ambient = spec.from.kind === 'cookie'
     this.#consumers = consumers
     this.#verifier = openVerifier(spec, jose, live)
     this.#proofs = openProofs(jose, live)

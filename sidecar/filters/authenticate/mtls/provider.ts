@@ -9,6 +9,7 @@ export class ClientCertificates implements Provider {
   readonly kind = 'mtls'
   readonly name: string
   readonly challenge = 'mTLS realm="outrigger"'
+  readonly ambient = true
   readonly bringsClaims = false
   readonly claimHeaders = []
   readonly #consumers: ConsumerDirectory

@@ -36,7 +36,7 @@ export class BrowserSessions implements Provider {
   readonly name: string
   readonly challenge = 'Session realm="outrigger"'
   readonly bringsClaims = true
-  readonly byCookie = true
+  readonly ambient = true
   readonly claimHeaders: Provider['claimHeaders']
   readonly relay?: NonNullable<Provider['relay']>
   readonly #spec: OidcProvider
