@@ -10,8 +10,8 @@ export class Browser {
   readonly #child: ReturnType<typeof spawn>
   readonly #folder: string
 
-  /** Opens a page in a browser of its own, with a profile of its own. */
-  constructor(url: string) {
+  /** Opens a page in a browser of its own, with a profile of its own. @param options more of its command line */
+  constructor(url: string, options: readonly string[] = []) {
     this.#folder = mkdtempSync(path.join(os.tmpdir(), 'outrigger-browser-'))
     this.#child = spawn(
       programPath('chromium-headless-shell') ?? '',
@@ -22,6 +22,7 @@ export class Browser {
         // A debugger that may come keeps it open.
         '--remote-debugging-port=0',
         `--user-data-dir=${this.#folder}`,
+        ...options,
         url,
       ],
       // In a group of its own: what is started is a script of the distribution's, which starts the browser.

@@ -320,6 +320,20 @@ describe('which HTTP a connection speaks', () => {
     half.destroy()
   })
 
+  test('is said behind a PROXY protocol header too', async () => {
+    const behind = await InProcess.start(
+      routeTo(1, { listener: 'proxyProtocol: on\ntrustedProxies: 127.0.0.1' }),
+    )
+    const client = await RawH2.connect(behind.port(), { silent: true })
+    client.send('PROXY TCP4 203.0.113.7 192.0.2.1 4711 80\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    client.settings([])
+    assert.equal((await client.over(client.get('/here'))).status, 200)
+    const line = await behind.accessLine(one => one.status === 200)
+    assert.equal(line['client'], '203.0.113.7')
+    client.destroy()
+    await behind.stop()
+  })
+
   test('Upgrade: h2c is ignored', async () => {
     const response = await proxy.ask(
       'GET /here HTTP/1.1\r\nhost: a.example\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n',
