@@ -1,4 +1,5 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { compileRanges, unmapped } from '../exchange/address-ranges.ts'
 import type { Peer } from '../exchange/exchange.ts'
 
 /** Who may speak for others: the addresses of the proxies in front of a listener. */
@@ -20,34 +21,13 @@ const NOBODY: Trust = { empty: true, has: () => false, hasPeer: () => false }
  */
 export function compileTrust(ranges: readonly string[]): Trust {
   if (ranges.length === 0) return NOBODY
-  const list = new BlockList()
   const ids = new Set(ranges.filter(range => range.startsWith('spiffe://')))
-  for (const range of ranges) {
-    if (ids.has(range)) continue
-    const [address, bits] = range.split('/')
-    const family = isIP(address ?? '')
-    if (address === undefined || family === 0) throw new Error(`${range} is no address range`)
-    const length = bits === undefined ? (family === 4 ? 32 : 128) : Number(bits)
-    list.addSubnet(address, length, family === 4 ? 'ipv4' : 'ipv6')
-  }
-  // A range asks the kernel-style list, which costs more than the rest of a request's hygiene; peers come again.
-  const known = new Map<string, boolean>()
-  const trust: Trust = {
+  const has = compileRanges(ranges.filter(range => !ids.has(range)))
+  return {
     empty: false,
-    hasPeer: ({ address, identity }) => (identity !== null && ids.has(identity.spiffe)) || trust.has(address),
-    has(address) {
-      const before = known.get(address)
-      if (before !== undefined) return before
-      const plain = unmapped(address)
-      const family = isIP(plain)
-      const trusted = family !== 0 && list.check(plain, family === 4 ? 'ipv4' : 'ipv6')
-      if (known.size >= 1024) known.clear()
-      // A copy: an address from a field is a slice of a whole request head.
-      known.set(Buffer.from(address, 'latin1').toString('latin1'), trusted)
-      return trusted
-    },
+    hasPeer: ({ address, identity }) => (identity !== null && ids.has(identity.spiffe)) || has(address),
+    has,
   }
-  return trust
 }
 
 /**
@@ -84,9 +64,4 @@ function entryAddress(entry: string): string {
   else if (text.includes('.')) text = text.replace(/:\d{1,5}$/, match => (isIP(text) === 0 ? '' : match))
   // A zone means something on one machine only.
   return isIP(text) === 0 || text.includes('%') ? '' : unmapped(text)
-}
-
-/** IPv4-mapped IPv6 (`::ffff:192.0.2.1`) as IPv4. */
-function unmapped(address: string): string {
-  return /^::ffff:[0-9.]+$/i.test(address) ? address.slice(7) : address
 }

@@ -1,5 +1,7 @@
 // Who may call what, over sockets: tokens, levels, expressions, trials, the audit; and row 63: what is empty refuses.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import net from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { InProcess } from '../harness/in-process.ts'
 import { reasonOf } from '../harness/problem.ts'
@@ -150,4 +152,39 @@ test('who is refused by authentication is audited too, with what was wrong', asy
     ],
   )
   assert.doesNotMatch(JSON.stringify(lines), /canary|eyJ/)
+})
+
+test('addresses: those of clients, as trusted proxies name them and nobody else', async t => {
+  const yaml = (trusted: string) => `version: 1
+service: test
+listeners:
+  - name: in
+    role: edge
+    address: 127.0.0.1:0
+    trustedProxies: [${trusted}]
+    routes:
+      - { name: few, match: { path: /few }, authorize: { allow: [10.0.0.0/8, 127.0.0.1] }, respond: {} }
+      - { name: most, match: { path: /most }, authorize: { deny: 10.9.0.0/16 }, respond: {} }
+  - { name: raw, role: inbound, address: 127.0.0.1:0, protocol: tcp, authorize: { deny: 127.0.0.0/8 }, upstream: a }
+upstreams: { a: { endpoints: ["127.0.0.1:1"] } }
+`
+  const proxy = await started(t, yaml(''))
+  const asked = (path: string, client: string): Promise<number> =>
+    ask(proxy, path, null, `x-forwarded-for: ${client}\r\n`)
+  assert.equal(await asked('/few', '192.0.2.1'), 200, 'who says so is not trusted, and comes from 127.0.0.1')
+  assert.equal(await asked('/most', '10.9.0.1'), 200)
+  await proxy.apply(yaml('127.0.0.1'))
+  const seen: Record<string, number> = {}
+  for (const client of ['10.1.2.3', '192.0.2.1', '10.9.0.1', '10.9.0.1, 192.0.2.1'])
+    seen[client] = (await asked('/few', client)) * 1000 + (await asked('/most', client))
+  assert.deepEqual(seen, {
+    '10.1.2.3': 200_200,
+    '192.0.2.1': 403_200,
+    '10.9.0.1': 200_403,
+    '10.9.0.1, 192.0.2.1': 403_200,
+  })
+  const raw = net.connect(proxy.port('raw'), '127.0.0.1')
+  raw.on('error', () => {})
+  await once(raw, 'close')
+  assert.equal(raw.bytesRead, 0)
 })

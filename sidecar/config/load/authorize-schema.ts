@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { addressRange } from './address-range.ts'
 import { condition } from './expression-schema.ts'
 import { anyText, flag, referenceName, text, Wrong } from './scalars.ts'
 import { list, option, orOff, section, shorter } from './shape.ts'
@@ -24,6 +25,11 @@ export const authorize = shorter(
     section(
       'an authorization',
       {
+        allow: option(
+          list(addressRange, 10_000),
+          "the client's address is in one of these ranges, such as `10.0.0.0/8`",
+        ),
+        deny: option(list(addressRange, 10_000), "the client's address is in none of these ranges"),
         peers: option(
           list(peerName, 10_000),
           'one of these says the certificate of the connection: exact SPIFFE IDs or DNS names',

@@ -12,7 +12,7 @@ const SKIPPED = Object.keys(policyShape).filter(name => !KEPT.some(kept => kept 
 const NO_PARTS = {
   timeout: ['firstByte', 'header'],
   retry: ['statuses', 'methods', 'headers', 'replay', 'hedge'],
-  // Of a connection only the certificate says who it is.
+  // Of a connection only its address and the certificate say who it is.
   authorize: ['groups', 'scopes', 'when', 'external'],
 } as const
 
@@ -66,11 +66,11 @@ function checkPeers(written: WrittenListener, path: ConfigPath, resolution: Reso
   if (written.tls && written.tls.clients !== undefined) return
   const levels = [written, ...(written.routes ?? [])]
   for (const [index, { authorize }] of levels.entries()) {
-    if (!authorize) continue
+    if (!authorize || authorize.peers === undefined) continue
     const at = index === 0 ? path : [...path, 'routes', index - 1]
     resolution.fault(
-      [...at, 'authorize'],
-      '`authorize` looks at certificates of clients, and this listener asks for none',
+      [...at, 'authorize', 'peers'],
+      '`peers` looks at certificates of clients, and this listener asks for none',
       'write: tls: { certificates: ..., clients: { ca: ... } }',
       'key',
     )

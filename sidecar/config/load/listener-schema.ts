@@ -1,7 +1,7 @@
-import { isIP } from 'node:net'
 import type { z } from 'zod'
 import type { Address } from '../../exchange/address.ts'
 import { actionShape, LATER_ACTIONS } from './action-schema.ts'
+import { parseRange } from './address-range.ts'
 import { parseAddress } from './address-text.ts'
 import { matchSchema } from './match-schema.ts'
 import { SPIFFE_ID } from '../../exchange/peer-identity.ts'
@@ -44,14 +44,7 @@ const trustedProxy = text(
     if (SPIFFE_ID.test(value)) return value
     if (value.startsWith('spiffe://'))
       return new Wrong(`expected an address range or a SPIFFE ID, got ${shown}`)
-    const [address = '', bits, more] = value.split('/')
-    const family = isIP(address)
-    const most = family === 6 ? 128 : 32
-    const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most)
-    if (family === 0 || more !== undefined || !fits) {
-      return new Wrong(`expected an address range such as \`10.0.0.0/8\`, got ${shown}`)
-    }
-    return value.toLowerCase()
+    return parseRange(value, shown)
   },
 )
 

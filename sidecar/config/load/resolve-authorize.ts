@@ -10,7 +10,7 @@ interface Level {
   readonly name?: string
 }
 
-const NAMED = ['peers', 'groups', 'scopes'] as const
+const NAMED = ['allow', 'deny', 'peers', 'groups', 'scopes'] as const
 const CONDITIONS = [...NAMED, 'when'] as const
 type Condition = (typeof CONDITIONS)[number]
 
@@ -67,7 +67,11 @@ function conditions(said: ReadonlyMap<Condition, Said>, dryRun: boolean): Author
   }
   const when = value('when')
   if (![...said.values()].some(one => one.dryRun === dryRun)) return null
+  const allow = names('allow')
+  const deny = names('deny')
   return {
+    ...(allow === null ? {} : { allow }),
+    ...(deny === null ? {} : { deny }),
     peers: names('peers'),
     groups: names('groups'),
     scopes: names('scopes'),

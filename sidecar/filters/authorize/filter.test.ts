@@ -97,3 +97,32 @@ test('what only reports lets everybody pass and says so', () => {
     ['would_deny', 1],
   ])
 })
+
+test('allow and deny: the address of the client, IPv4 in IPv6 as IPv4', () => {
+  const from = (address: string): Exchange => {
+    const exchange = exchangeFixture()
+    exchange.clientAddress = address
+    return exchange
+  }
+  const allow = ['10.0.0.0/8', '192.0.2.7', 'fd00::/8']
+  for (const address of ['10.255.0.1', '192.0.2.7', 'fd12::1', '::ffff:10.0.0.1'])
+    assert.equal(verdict({ allow }, from(address)), 'allowed', address)
+  for (const address of [
+    '11.0.0.1',
+    '192.0.2.8',
+    'fe80::1',
+    '::1',
+    '::ffff:11.0.0.1',
+    '',
+    '10.0.0.1, 1.1.1.1',
+    '010.0.0.1',
+  ])
+    assert.equal(verdict({ allow }, from(address)), 'authorize: allow', address)
+  const deny = ['203.0.113.0/24', '2001:db8::/32']
+  for (const address of ['203.0.114.1', '2001:db9::1'])
+    assert.equal(verdict({ deny }, from(address)), 'allowed', address)
+  for (const address of ['203.0.113.9', '::ffff:203.0.113.9', '2001:db8:1::1', ''])
+    assert.equal(verdict({ deny }, from(address)), 'authorize: deny', address)
+  assert.equal(verdict({ allow, deny: ['10.1.0.0/16'] }, from('10.1.2.3')), 'authorize: deny')
+  assert.equal(verdict({ allow: [] }, from('10.1.2.3')), 'authorize: allow')
+})

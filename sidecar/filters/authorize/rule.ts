@@ -1,3 +1,4 @@
+import { compileRanges } from '../../exchange/address-ranges.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { compileExpression } from '../../exchange/expression/expression.ts'
 import { isOneOf } from '../../exchange/peer-identity.ts'
@@ -7,13 +8,15 @@ import type { AuthorizeConditions } from './schema.ts'
 export type Rule = (exchange: Exchange) => Unmet | null
 
 /** The key of a condition in the policy; `empty`: there is none at all, which nobody meets. */
-export type Unmet = 'peers' | 'groups' | 'scopes' | 'when' | 'empty'
+export type Unmet = 'allow' | 'deny' | 'peers' | 'groups' | 'scopes' | 'when' | 'empty'
 
 type Condition = readonly [name: Unmet, holds: (exchange: Exchange) => boolean]
 
 /** Compiles conditions: every one has to hold, and none at all never does. */
-export function compileRule({ peers, groups, scopes, when }: AuthorizeConditions): Rule {
+export function compileRule({ allow, deny, peers, groups, scopes, when }: AuthorizeConditions): Rule {
   const conditions: Condition[] = []
+  if (allow !== undefined) conditions.push(['allow', fromRanges(allow)])
+  if (deny !== undefined) conditions.push(['deny', outsideOf(deny)])
   if (peers !== null) conditions.push(['peers', fromPeers(new Set(peers))])
   if (groups !== null) conditions.push(['groups', inGroups(new Set(groups))])
   if (scopes !== null) conditions.push(['scopes', withScopes(scopes)])
@@ -23,6 +26,17 @@ export function compileRule({ peers, groups, scopes, when }: AuthorizeConditions
     for (const [name, holds] of conditions) if (!holds(exchange)) return name
     return null
   }
+}
+
+function fromRanges(ranges: readonly string[]): Condition[1] {
+  const within = compileRanges(ranges)
+  return ({ clientAddress }) => within(clientAddress)
+}
+
+/** Somebody whose address is not known may be anybody. */
+function outsideOf(ranges: readonly string[]): Condition[1] {
+  const within = compileRanges(ranges)
+  return ({ clientAddress }) => clientAddress !== '' && !within(clientAddress)
 }
 
 function whileTrue(expression: string): Condition[1] {

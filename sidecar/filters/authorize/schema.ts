@@ -10,6 +10,10 @@ export interface AuthorizePolicy {
 
 /** All that is given must hold; null: not asked. Where nothing is asked nobody meets it. */
 export interface AuthorizeConditions {
+  /** Address ranges: the client's address is in one of them. Absent: not asked. */
+  readonly allow?: readonly string[]
+  /** Address ranges: the client's address is in none of them. Absent: not asked. */
+  readonly deny?: readonly string[]
   /** Exact SPIFFE IDs and DNS names (lower case): the certificate of the connection says one of them. */
   readonly peers: readonly string[] | null
   /** The caller is in one of these. */
