@@ -1,6 +1,5 @@
 // Who may call what, over sockets: tokens, levels, expressions, trials, the audit; and row 63: what is empty refuses.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import net from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { InProcess } from '../harness/in-process.ts'
@@ -185,6 +184,6 @@ upstreams: { a: { endpoints: ["127.0.0.1:1"] } }
   })
   const raw = net.connect(proxy.port('raw'), '127.0.0.1')
   raw.on('error', () => {})
-  await once(raw, 'close')
+  await new Promise(resolve => raw.on('close', resolve))
   assert.equal(raw.bytesRead, 0)
 })
