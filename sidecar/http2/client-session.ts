@@ -6,7 +6,9 @@ import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import type { StreamHome } from './client-stream.ts'
 import { NO_ERROR } from './frames.ts'
 import { Session } from './session.ts'
-import type { SessionOwner, SessionParts, StreamOwner } from './session-parts.ts'
+import type { SessionOwner } from './session-owner.ts'
+import type { SessionParts } from './session-settings.ts'
+import type { StreamOwner } from './stream-owner.ts'
 import type { Stream } from './stream.ts'
 
 /** Who opened a session. */

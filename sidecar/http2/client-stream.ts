@@ -6,7 +6,7 @@ import { ProxyError, type Repeatable } from '../exchange/proxy-error.ts'
 import { CANCEL, PROTOCOL_ERROR } from './frames.ts'
 import { requestList } from './outgoing-request.ts'
 import { type CheckedHead, checkResponseHead } from './response-head.ts'
-import type { StreamOwner } from './session-parts.ts'
+import type { StreamOwner } from './stream-owner.ts'
 import type { Stream } from './stream.ts'
 
 /** A service that sends more informational heads than this is broken. */

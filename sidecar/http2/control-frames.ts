@@ -13,7 +13,7 @@ import {
   SETTINGS_MAX_HEADER_LIST_SIZE,
 } from './frames.ts'
 import type { Output } from './output.ts'
-import type { Http2Settings } from './session-parts.ts'
+import type { Http2Settings } from './session-settings.ts'
 
 const PING_BYTES = 8
 

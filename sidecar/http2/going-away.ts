@@ -1,11 +1,21 @@
 import { writeGoaway, writePing } from './control-frames.ts'
 import { MAX_WINDOW, NO_ERROR } from './frames.ts'
-import type { Session } from './session.ts'
+import type { Output } from './output.ts'
 
 /** How long the last requests of a client that has not heard of our GOAWAY are waited for, where it answers no PING. */
 const ROUND_TRIP_MS = 1000
 /** The payload of the PING that measures it. */
 const MARK = Buffer.from('goaway..', 'latin1')
+
+/** The session that goes. */
+export interface LeavingSession {
+  readonly side: 'server' | 'client'
+  readonly settled: boolean
+  readonly output: Output
+  readonly table: { readonly lastTaken: number }
+  /** Closes where no stream is left. */
+  closeIfDone(): void
+}
 
 /**
  * How a session ends without losing a request (RFC 9113 section 6.8). A server says GOAWAY twice: first that it will go,
@@ -16,10 +26,10 @@ export class GoingAway {
   begun = false
   /** Whether streams that begin now are left out. */
   refusing = false
-  readonly #session: Session
+  readonly #session: LeavingSession
   #until = Infinity
 
-  constructor(session: Session) {
+  constructor(session: LeavingSession) {
     this.#session = session
   }
 

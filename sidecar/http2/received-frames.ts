@@ -11,21 +11,51 @@ import {
   RST_STREAM,
   STREAM_CLOSED,
 } from './frames.ts'
+import type { GoingAway } from './going-away.ts'
 import { HpackDecoder } from './hpack/decoder.ts'
-import type { Session } from './session.ts'
+import type { Output } from './output.ts'
+import type { PeerSettings } from './peer-settings.ts'
+import type { ReceiveWindow } from './receive-window.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { SessionLimits } from './session-limits.ts'
+import type { SessionParts } from './session-settings.ts'
+import type { StreamEnds } from './stream-ends.ts'
 import type { Stream } from './stream.ts'
 import type { StreamTable } from './stream-table.ts'
+
+/** The session that they came over. */
+export interface ReceivingSession {
+  readonly side: 'server' | 'client'
+  readonly parts: SessionParts
+  readonly peer: PeerSettings
+  readonly output: Output
+  readonly scheduler: Scheduler
+  readonly limits: SessionLimits
+  readonly receiveWindow: ReceiveWindow
+  readonly ends: StreamEnds
+  readonly announcedStreams: number
+  /** The present, up to a tick of the wheel. */
+  readonly now: number
+  readonly goingAway: GoingAway
+  /** How many frames came. */
+  frames: number
+  creditConnection(bytes: number): void
+  takeSettings(): void
+  pong(payload: Buffer, start: number): void
+  takeGoaway(lastId: number, code: number): void
+  fail(code: number, cause: string): void
+}
 
 /**
  * What a session does with the frames that come: brings them to their streams, and holds the peer to the states of RFC
  * 9113 section 5.1. What is wrong with one stream resets it; what is wrong with the connection ends it.
  */
 export class ReceivedFrames implements FrameSink {
-  readonly #session: Session
+  readonly #session: ReceivingSession
   readonly #table: StreamTable
   readonly #decoder = new HpackDecoder()
 
-  constructor(session: Session, table: StreamTable) {
+  constructor(session: ReceivingSession, table: StreamTable) {
     this.#session = session
     this.#table = table
   }
@@ -82,7 +112,7 @@ export class ReceivedFrames implements FrameSink {
       return null
     }
     table.lastTheirs = id
-    if (session.refusing) {
+    if (session.goingAway.refusing) {
       // Behind the GOAWAY that named the last one (section 6.8): it, and what follows on it, is passed over.
       table.closed.note(id, 'ours')
       this.#control()
@@ -128,7 +158,7 @@ export class ReceivedFrames implements FrameSink {
     const session = this.#session
     session.frames++
     if (!this.#control()) return
-    if (ack) session.takePong(buffer, start)
+    if (ack) session.goingAway.pong(buffer, start)
     else session.pong(buffer, start)
   }
 

@@ -1,6 +1,18 @@
 import { DEFAULT_WINDOW, FRAME_HEADER, MAX_FRAME, MAX_WINDOW } from './frames.ts'
 import type { Output } from './output.ts'
-import type { SendingSide } from './sending-side.ts'
+
+/** What may wait for its turn to send: a stream. */
+export interface Sender {
+  /** Whether it is over. */
+  readonly closed: boolean
+  /** What the peer's window for it allows. */
+  readonly sendWindow: number
+  /** The scheduler's: whether it stands among those that wait, and before whom. */
+  queued: boolean
+  next: Sender | null
+  /** So many of the bytes that wait may go. */
+  sendWaiting(most: number): void
+}
 
 /** A frame is not cut shorter than this for want of room in the output. */
 const LEAST = 1024
@@ -13,8 +25,8 @@ export class Scheduler {
   /** What the connection's window still allows. */
   window = DEFAULT_WINDOW
   readonly #output: Output
-  #first: SendingSide | null = null
-  #last: SendingSide | null = null
+  #first: Sender | null = null
+  #last: Sender | null = null
 
   constructor(output: Output) {
     this.#output = output
@@ -26,12 +38,12 @@ export class Scheduler {
   }
 
   /** How many bytes this stream may send at once; 0 where others wait. Bounded by `length`, its window and ours, the output. */
-  allows(stream: SendingSide, length: number): number {
+  allows(stream: Sender, length: number): number {
     return this.#first === null ? this.#bound(stream, length) : 0
   }
 
   /** Puts a stream with bytes and a window of its own at the end of those that wait. */
-  add(stream: SendingSide): void {
+  add(stream: Sender): void {
     if (stream.queued) return
     stream.queued = true
     stream.next = null
@@ -62,7 +74,7 @@ export class Scheduler {
     }
   }
 
-  #bound(stream: SendingSide, length: number): number {
+  #bound(stream: Sender, length: number): number {
     const allowed = Math.min(length, stream.sendWindow, this.window)
     if (allowed <= 0) return 0
     const room = this.#output.room - FRAME_HEADER

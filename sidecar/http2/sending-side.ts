@@ -3,16 +3,17 @@ import type { HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { ByteQueue } from './byte-queue.ts'
 import { DATA, END_STREAM, FRAME_HEADER, MAX_FRAME } from './frames.ts'
-import type { Session } from './session.ts'
-import type { StreamOwner } from './session-parts.ts'
+import type { Sender } from './scheduler.ts'
+import type { SendingHome } from './stream-home.ts'
+import type { StreamOwner } from './stream-owner.ts'
 
 /**
  * What a stream sends: header blocks, and a body of which it is the sink. Bytes are written at once where the windows and
  * the output have room and nobody waits; else they wait for their turn (`Scheduler`), and the source is stopped. The end
  * rides on the last frame wherever that has not been written yet.
  */
-export abstract class SendingSide implements BodySink {
-  readonly session: Session
+export abstract class SendingSide implements BodySink, Sender {
+  protected readonly session: SendingHome
   /** Client: 0 until the first header block is sent. */
   id: number
   /** Who speaks HTTP over it. */
@@ -30,7 +31,7 @@ export abstract class SendingSide implements BodySink {
   sendWindow: number
   /** The scheduler's: whether it stands among those that wait, and before whom. */
   queued = false
-  next: SendingSide | null = null
+  next: Sender | null = null
   /** Whether the end of our message was given to the output. */
   sent = false
   #source: BodySource | null = null
@@ -45,7 +46,7 @@ export abstract class SendingSide implements BodySink {
   #flagsAt = 0
   #epoch = -1
 
-  constructor(session: Session, id: number, owner: StreamOwner) {
+  constructor(session: SendingHome, id: number, owner: StreamOwner) {
     this.session = session
     this.id = id
     this.owner = owner

@@ -1,16 +1,42 @@
 import { ProxyError } from '../exchange/proxy-error.ts'
+import type { Channel } from '../runtime/channel.ts'
 import { LINGER_MS } from '../runtime/lingering.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import { CANCEL, ENHANCE_YOUR_CALM, NO_ERROR, SETTINGS_TIMEOUT } from './frames.ts'
 import { gone } from './session-errors.ts'
-import type { Session } from './session.ts'
+import type { Output } from './output.ts'
+import type { SessionParts } from './session-settings.ts'
+import type { StreamEnds } from './stream-ends.ts'
+import type { StreamTable } from './stream-table.ts'
 
 /** How often a session with something to watch is looked at, in milliseconds. */
 const INTERVAL = 1000
 
+/** The session that they belong to. */
+export interface TimedSession {
+  readonly side: 'server' | 'client'
+  readonly parts: SessionParts
+  readonly channel: Channel
+  readonly output: Output
+  readonly table: StreamTable
+  readonly ends: StreamEnds
+  readonly goingAway: { step(now: number): void }
+  readonly settled: boolean
+  readonly over: boolean
+  readonly streams: number
+  /** Whether a header block is under way. */
+  readonly inHead: boolean
+  /** Whether nothing is under way beside streams. */
+  readonly quiet: boolean
+  creditNow(): void
+  goaway(code: number): void
+  fail(code: number, cause: string): void
+  destroy(error: ProxyError): void
+}
+
 /** The clocks of a session, all on one timer: looked at once a second while there is something to watch. */
 export class SessionClock implements TimerOwner {
-  readonly #session: Session
+  readonly #session: TimedSession
   readonly #timer = new Timer(this)
   readonly #startedAt: number
   readonly #endsAt: number
@@ -21,7 +47,7 @@ export class SessionClock implements TimerOwner {
   #delivered = 0
   #deliveredAt = 0
 
-  constructor(session: Session) {
+  constructor(session: TimedSession) {
     const { wheel, clocks } = session.parts
     this.#session = session
     this.#startedAt = this.idleSince = wheel.now()

@@ -1,6 +1,6 @@
 import { ProxyError, type Repeatable } from '../exchange/proxy-error.ts'
 import { errorName, REFUSED_STREAM } from './frames.ts'
-import type { StreamOwner } from './session-parts.ts'
+import type { StreamOwner } from './stream-owner.ts'
 import type { Stream } from './stream.ts'
 
 /** What an exchange hears when its stream ends early, by the side that we are. */
@@ -25,7 +25,7 @@ export function leftOut(stream: Stream, code: number): ProxyError {
 
 /** The session is gone, or a stream's time is over. */
 export function gone(stream: Stream, cause: string, repeatable: Repeatable = 'no'): ProxyError {
-  if (stream.session.side === 'server') return new ProxyError('client_gone', '', { cause })
+  if (stream.side === 'server') return new ProxyError('client_gone', '', { cause })
   return new ProxyError(stream.headed ? 'upstream_aborted' : 'upstream_reset', '', { cause, repeatable })
 }
 

@@ -10,13 +10,9 @@ import type { Clock } from '../runtime/clock.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { TimerWheel } from '../runtime/timer-wheel.ts'
-import type {
-  Http2Settings,
-  SessionClocks,
-  SessionOwner,
-  SessionParts,
-  StreamOwner,
-} from './session-parts.ts'
+import type { SessionOwner } from './session-owner.ts'
+import type { Http2Settings, SessionClocks, SessionParts } from './session-settings.ts'
+import type { StreamOwner } from './stream-owner.ts'
 import { Session } from './session.ts'
 import type { Stream } from './stream.ts'
 

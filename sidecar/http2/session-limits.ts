@@ -1,4 +1,4 @@
-import type { Http2Settings } from './session-parts.ts'
+import type { Http2Settings } from './session-settings.ts'
 
 /** Control frames that may come at once, and by the second, beyond what the work below earns. */
 const CONTROL_BURST = 1000

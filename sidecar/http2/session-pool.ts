@@ -7,7 +7,7 @@ import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
 import { type ClientParts, ClientSession, type SessionHome } from './client-session.ts'
 import { ClientStream } from './client-stream.ts'
-import type { Http2Settings } from './session-parts.ts'
+import type { Http2Settings } from './session-settings.ts'
 import type { SessionQuota } from './session-quota.ts'
 
 /** What is held against an upstream: it opens no streams, and its heads are held to the limits of the field. */

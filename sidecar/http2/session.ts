@@ -16,7 +16,9 @@ import { Scheduler } from './scheduler.ts'
 import { SessionClock } from './session-clock.ts'
 import { gone, violation } from './session-errors.ts'
 import { SessionLimits } from './session-limits.ts'
-import type { SessionOwner, SessionParts, StreamOwner } from './session-parts.ts'
+import type { SessionOwner } from './session-owner.ts'
+import type { SessionParts } from './session-settings.ts'
+import type { StreamOwner } from './stream-owner.ts'
 import { Stream } from './stream.ts'
 import { StreamEnds } from './stream-ends.ts'
 import { StreamTable } from './stream-table.ts'
@@ -206,11 +208,6 @@ export class Session implements ChannelOwner, OutputOwner {
     return this.parts.wheel.tickEnd
   }
 
-  /** Whether streams that the peer begins are left out. */
-  get refusing(): boolean {
-    return this.goingAway.refusing
-  }
-
   /** Whether a header block is under way. */
   get inHead(): boolean {
     return this.#reader.partial || this.#reader.block.id !== 0
@@ -241,11 +238,6 @@ export class Session implements ChannelOwner, OutputOwner {
   /** A PING has to be answered. */
   pong(payload: Buffer, start: number): void {
     if (this.#mayAnswer()) writePing(this.output, true, payload, start)
-  }
-
-  /** A PING was answered. */
-  takePong(payload: Buffer, start: number): void {
-    this.goingAway.pong(payload, start)
   }
 
   takeGoaway(lastId: number, code: number): void {
@@ -282,7 +274,7 @@ export class Session implements ChannelOwner, OutputOwner {
   /** Closes where somebody has said GOAWAY and no stream is left. */
   closeIfDone(): void {
     if (this.over || this.table.size > 0) return
-    if (this.#left || this.refusing) this.#close()
+    if (this.#left || this.goingAway.refusing) this.#close()
   }
 
   /** Whether another answer may wait for a peer that perhaps reads none. */

@@ -4,7 +4,15 @@ import { ProxyError } from '../exchange/proxy-error.ts'
 import type { ByteQueue } from './byte-queue.ts'
 import { FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts'
 import { ReceiveWindow } from './receive-window.ts'
-import type { Stream } from './stream.ts'
+import type { StreamOwner } from './stream-owner.ts'
+import type { SendingHome } from './stream-home.ts'
+
+/** The stream that a body comes on. */
+export interface BodyStream {
+  readonly id: number
+  readonly closed: boolean
+  readonly owner: Pick<StreamOwner, 'onBodyBroken'>
+}
 
 /**
  * The body that a stream brings. Bytes go to the sink as they come; what comes while it wants none waits, at most a
@@ -17,7 +25,8 @@ export class StreamBody implements BodySource {
   limit = Infinity
   /** How many there have to be, or -1. */
   declared = -1
-  readonly #stream: Stream
+  readonly #stream: BodyStream
+  readonly #session: Pick<SendingHome, 'side' | 'output' | 'newQueue'>
   readonly #window: ReceiveWindow
   #sink: BodySink | null = null
   #state: 'waiting' | 'flowing' | 'discarding' | 'complete' | 'failed' = 'waiting'
@@ -33,8 +42,13 @@ export class StreamBody implements BodySource {
   #error: ProxyError | null = null
 
   /** @param window how much the peer may send ahead of our credit */
-  constructor(stream: Stream, window: number) {
+  constructor(
+    stream: BodyStream,
+    session: Pick<SendingHome, 'side' | 'output' | 'newQueue'>,
+    window: number,
+  ) {
     this.#stream = stream
+    this.#session = session
     this.#window = new ReceiveWindow(window)
   }
 
@@ -65,7 +79,7 @@ export class StreamBody implements BodySource {
     if (this.#state === 'flowing' && !this.#stopped && !this.#passing && this.#waits === 0)
       this.#pass(buffer.subarray(start, end), false)
     else {
-      this.#queue ??= this.#stream.session.newQueue()
+      this.#queue ??= this.#session.newQueue()
       this.#queue.copy(buffer, start, end)
     }
     return NO_ERROR
@@ -97,8 +111,7 @@ export class StreamBody implements BodySource {
   start(sink: BodySink): void {
     if (this.#state !== 'waiting') {
       sink.abort(
-        this.#error ??
-          new ProxyError(this.#stream.session.side === 'server' ? 'body_aborted' : 'upstream_aborted'),
+        this.#error ?? new ProxyError(this.#session.side === 'server' ? 'body_aborted' : 'upstream_aborted'),
       )
       return
     }
@@ -169,6 +182,6 @@ export class StreamBody implements BodySource {
       return
     this.#window.owe(bytes)
     const credit = this.#window.credit()
-    if (credit > 0) this.#stream.session.output.windowUpdate(this.#stream.id, credit)
+    if (credit > 0) this.#session.output.windowUpdate(this.#stream.id, credit)
   }
 }

@@ -1,15 +1,28 @@
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import { CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, RST_STREAM } from './frames.ts'
 import { leftOut, NO_STREAM_OWNER, resetByPeer, violation } from './session-errors.ts'
-import type { Session } from './session.ts'
+import type { SessionOwner } from './session-owner.ts'
+import type { StreamHome } from './stream-home.ts'
+import type { StreamTable } from './stream-table.ts'
 import type { Ending } from './closed-streams.ts'
 import { Stream } from './stream.ts'
 
+/** The session whose streams they are. */
+export interface StreamsHome extends StreamHome<Stream> {
+  readonly owner: SessionOwner
+  readonly table: StreamTable
+  readonly clock: { wake(): void }
+  readonly over: boolean
+  /** A stream is gone. */
+  onStreamGone(): void
+  fail(code: number, cause: string): void
+}
+
 /** How the streams of a session begin and end, and who hears of it. */
 export class StreamEnds {
-  readonly #session: Session
+  readonly #session: StreamsHome
 
-  constructor(session: Session) {
+  constructor(session: StreamsHome) {
     this.#session = session
   }
 

@@ -4,17 +4,30 @@ import { ProxyError } from '../exchange/proxy-error.ts'
 import { passedTrailers } from '../exchange/trailers.ts'
 import { NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from './frames.ts'
 import { SendingSide } from './sending-side.ts'
+import type { StreamHome } from './stream-home.ts'
+import type { StreamOwner } from './stream-owner.ts'
 import { StreamBody } from './stream-body.ts'
 import { malformedTrailers } from './trailers.ts'
 
 /** One stream: a message each way (RFC 9113 section 5.1). The body that comes is an object of its own, where there is one. */
 export class Stream extends SendingSide {
+  readonly #home: StreamHome<Stream>
   readonly openedAt: number = this.movedAt
   /** Whether the peer's message is complete. */
   received = false
   #body: StreamBody | null = null
   /** Whether the peer's head came, the final one. */
   #headed = false
+
+  constructor(home: StreamHome<Stream>, id: number, owner: StreamOwner) {
+    super(home, id, owner)
+    this.#home = home
+  }
+
+  /** Which side we are. */
+  get side(): 'server' | 'client' {
+    return this.#home.side
+  }
 
   /** What the peer sends behind its header block. */
   get body(): BodySource {
@@ -47,7 +60,7 @@ export class Stream extends SendingSide {
       if (declared > 0) return false
       if (typeof length !== 'number') return true
     }
-    const body = (this.#body ??= new StreamBody(this, 0))
+    const body = (this.#body ??= new StreamBody(this, this.#home, 0))
     body.length = length
     body.declared = declared
     if (this.received) body.finish(null)
@@ -70,8 +83,8 @@ export class Stream extends SendingSide {
    */
   reset(code: number, error?: ProxyError): void {
     if (this.closed) return
-    const reason = this.session.side === 'server' ? 'client_gone' : 'upstream_aborted'
-    this.session.ends.reset(this, code, error ?? new ProxyError(reason, '', { cause: 'reset' }), false)
+    const reason = this.side === 'server' ? 'client_gone' : 'upstream_aborted'
+    this.#home.ends.reset(this, code, error ?? new ProxyError(reason, '', { cause: 'reset' }), false)
   }
 
   // --- what the session uses -----------------------------------------------------------------------------------
@@ -80,12 +93,12 @@ export class Stream extends SendingSide {
   takeBlock(headers: HeaderList, ended: boolean): number {
     if (this.received) return STREAM_CLOSED
     if (this.#headed) return this.#takeTrailers(headers, ended)
-    if (this.session.side === 'client' && headers[0] === ':status' && headers[1]?.startsWith('1') === true) {
+    if (this.side === 'client' && headers[0] === ':status' && headers[1]?.startsWith('1') === true) {
       if (ended) return PROTOCOL_ERROR
     } else {
       this.#headed = true
       this.received = ended
-      if (!ended) this.#body = new StreamBody(this, this.session.streamWindow)
+      if (!ended) this.#body = new StreamBody(this, this.#home, this.#home.streamWindow)
     }
     this.owner.onHead(headers, ended)
     this.#settle()
@@ -98,7 +111,7 @@ export class Stream extends SendingSide {
     if (this.#headed) return PROTOCOL_ERROR
     this.#headed = true
     this.received = ended
-    if (!ended) this.#body = new StreamBody(this, this.session.streamWindow)
+    if (!ended) this.#body = new StreamBody(this, this.#home, this.#home.streamWindow)
     this.owner.onMalformed(cause, tooLarge)
     this.#settle()
     return NO_ERROR
@@ -116,7 +129,7 @@ export class Stream extends SendingSide {
     if (this.received) return STREAM_CLOSED
     const body = this.#body
     if (body === null) return PROTOCOL_ERROR
-    this.movedAt = this.session.now
+    this.movedAt = this.#home.now
     const error = body.take(flow, padding, buffer, start, end)
     if (error !== NO_ERROR || !ended || this.closed) return error
     return this.#endBody(body, null)
@@ -124,7 +137,7 @@ export class Stream extends SendingSide {
 
   #takeTrailers(trailers: HeaderList, ended: boolean): number {
     if (!ended || malformedTrailers(trailers)) return PROTOCOL_ERROR
-    const passed = passedTrailers(trailers, this.session.side === 'server' ? 'request' : 'response')
+    const passed = passedTrailers(trailers, this.side === 'server' ? 'request' : 'response')
     return this.#endBody(this.#body as StreamBody, passed) // made with a head that did not end the message
   }
 
@@ -137,7 +150,7 @@ export class Stream extends SendingSide {
   }
 
   protected nextId(): number {
-    return this.session.table.number(this)
+    return this.#home.table.number(this)
   }
 
   protected onSent(): void {
@@ -145,12 +158,12 @@ export class Stream extends SendingSide {
   }
 
   protected onBroken(error: ProxyError): void {
-    this.session.ends.breakOff(this, error)
+    this.#home.ends.breakOff(this, error)
   }
 
   /** Where both messages are complete, the stream is over. */
   #settle(): void {
-    if (!this.closed && this.received && this.sent) this.session.ends.finish(this)
+    if (!this.closed && this.received && this.sent) this.#home.ends.finish(this)
   }
 
   /**
