@@ -1,10 +1,11 @@
 import { type BodySink, type BodySource, NO_BODY } from '../exchange/body.ts'
-import { Exchange, type Responder } from '../exchange/exchange.ts'
+import type { ListenerConnection, ListenerLimits } from '../exchange/connection-settings.ts'
+import { Exchange, type Peer, type Responder } from '../exchange/exchange.ts'
 import { hasHeader, headerValue, type HeaderList } from '../exchange/headers.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
+import type { DeferredRequests } from './deferred-requests.ts'
 import { INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts'
 import { readRequestHead, type RequestHead } from './request-head.ts'
-import type { ServerSession } from './server-session.ts'
 import type { StreamOwner } from './stream-owner.ts'
 import type { Stream } from './stream.ts'
 import { SlowBody } from './slow-body.ts'
@@ -16,12 +17,29 @@ const REST_SECONDS = 1
 /** What a 101 says of a connection of HTTP/1; extended CONNECT has its own words (RFC 8441 section 5). */
 const OF_UPGRADE: ReadonlySet<string> = new Set(['connection', 'sec-websocket-accept', 'upgrade'])
 
+/** The client's session that a stream came over. */
+export interface RequestHome {
+  readonly peer: Peer
+  readonly deferred: DeferredRequests
+  readonly host: {
+    readonly entry: string
+    readonly limits: ListenerLimits
+    readonly clocks: ListenerConnection
+    readonly wheel: { now(): number }
+    readonly date: { readonly value: string }
+    /** A request is there. */
+    handle(exchange: Exchange): void
+    /** What came is no request: to be answered and logged. */
+    refuse(exchange: Exchange, error: ProxyError): void
+  }
+}
+
 /**
  * One request and its response on a stream of a client's session: the way back of its exchange. One object a stream.
  */
 export class ServerStream implements StreamOwner, Responder {
   readonly #stream: Stream
-  readonly #session: ServerSession
+  readonly #session: RequestHome
   #exchange: Exchange | null = null
   #responded = false
   #continued = false
@@ -37,7 +55,7 @@ export class ServerStream implements StreamOwner, Responder {
   #slow: SlowBody | null = null
   #rested = 0
 
-  constructor(stream: Stream, session: ServerSession) {
+  constructor(stream: Stream, session: RequestHome) {
     this.#stream = stream
     this.#session = session
   }
