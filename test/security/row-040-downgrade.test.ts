@@ -15,7 +15,10 @@ import { RecordingSink } from '../harness/raw-upstream.ts'
 const LIMITS = { headerBytes: 1_000_000, headerFields: 1000, urlBytes: 8192 }
 
 describe('what the reader of request heads accepts', () => {
-  const anyValue = fc.string({ unit: fc.constantFrom(...'aZ09 /:;,%#?*"\t\x80\xff'.split('')), maxLength: 12 })
+  const anyValue = fc.string({
+    unit: fc.constantFrom(...'aZ09 /:;,%#?*"\t\x80\xff'.split('')),
+    maxLength: 12,
+  })
   const value = fc
     .oneof(
       anyValue,
