@@ -115,7 +115,7 @@ export function explanation(
 function lookedUp(entry: Entry<UnopenedUpstream>, listener: ResolvedListener, exchange: Exchange) {
   const compiled = entry.listeners.find(one => one.name === listener.name)
   if (compiled === undefined || exchange.request === null) return null
-  return explainLookup(compiled.table, exchange.request, exchange.headers)
+  return explainLookup(compiled.table, exchange.request, exchange.heard ?? exchange.headers)
 }
 
 function policiesOf({ policies, from }: ResolvedRoute): ExplainedPolicy[] {

@@ -80,6 +80,8 @@ export class Exchange {
   params: Readonly<Record<string, string>> | null = null
   /** What goes upstream: hygiene applied, ours added. Filters edit it. */
   upstreamHeaders: HeaderList = []
+  /** `headers` without what this client may not say about itself; null: it said nothing such. What policies choose and count by. */
+  heard: HeaderList | null = null
   /** From `x-request-id` of a trusted peer, else ours. */
   requestId = ''
   /** The client's address after trusted proxies were walked. */

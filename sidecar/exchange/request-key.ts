@@ -145,9 +145,9 @@ function compileSource(source: KeySource): RequestKey {
   }
 }
 
-/** All lines of the field as one value (RFC 9110 section 5.3); nearly always there is one, which costs no copy. */
+/** All lines of the field, unless it is one that this client may not send, as one value (RFC 9110 section 5.3); nearly always there is one, which costs no copy. */
 function headerKey(exchange: Exchange, name: string): string | null {
-  const { headers } = exchange
+  const headers = exchange.heard ?? exchange.headers
   let value = ''
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i] !== name) continue

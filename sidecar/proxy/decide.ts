@@ -45,7 +45,7 @@ export function decide<U>(exchange: Exchange, entry: Entry<U>): Route<U> | Proxy
   exchange.listener = listener.name
   const refused = listener.prepare(exchange)
   if (refused !== null) return refused
-  const found = listener.table.lookup(request, exchange.headers)
+  const found = listener.table.lookup(request, exchange.heard ?? exchange.headers)
   if (found.kind !== 'found') return unrouted(listener.role, found.kind === 'method' ? found.allow : null)
   exchange.route = found.name
   exchange.params = found.params

@@ -4,7 +4,7 @@ import type { PeerIdentity } from '../exchange/peer-identity.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Role } from '../snapshot/policies.ts'
 import { parseTracestate, traceIdOf } from '../telemetry/trace-context.ts'
-import { fieldRole, hasUnderscore, singletonBit } from './reserved-headers.ts'
+import { type FieldRole, fieldRole, hasUnderscore, singletonBit } from './reserved-headers.ts'
 import { requestIds } from './request-id.ts'
 import { clientAddress, compileTrust, type Trust } from './trust.ts'
 
@@ -39,7 +39,7 @@ export function compileHeaderPlan(
 }
 
 /**
- * Fills `exchange.upstreamHeaders`, `requestId` and `clientAddress` from what was received. `exchange.request` stands.
+ * Fills `exchange.upstreamHeaders`, `heard`, `requestId` and `clientAddress` from what was received. `exchange.request` stands.
  *
  * What `connection` names goes first, so that it can never take away what we add. Then fields of the connection go, and
  * on `inbound` and `edge` what a client that is not trusted says about itself. Last come ours: `x-forwarded-for`,
@@ -60,6 +60,7 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
   const nominated = nominations(received)
   const headers: HeaderList = []
   let seen = 0
+  let unheard = false
   let trailers = false
   let forwardedFor = ''
   let proto = ''
@@ -78,7 +79,10 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
     const meaning = fieldRole(name)
     if (nominated !== null && nominated.has(name) && meaning !== 'te') continue
     if (meaning === null) {
-      if (!believed && plan.reserved.size > 0 && plan.reserved.has(name)) continue
+      if (!believed && plan.reserved.size > 0 && plan.reserved.has(name)) {
+        unheard = true
+        continue
+      }
       if (!outbound && hasUnderscore(name)) {
         if (role === 'edge') return new ProxyError('bad_request', 'A field name holds an underscore.')
         continue
@@ -91,6 +95,7 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
         break
       case 'identity':
         if (believed) headers.push(name, value)
+        else unheard = true
         break
       case 'singleton': {
         const bit = singletonBit(name)
@@ -105,22 +110,27 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
       case 'x-forwarded-for':
         if (outbound) headers.push(name, value)
         else if (believed) forwardedFor = joined(forwardedFor, value)
+        else unheard = true
         break
       case 'x-forwarded-proto':
         if (outbound) headers.push(name, value)
         else if (believed) proto = joined(proto, value)
+        else unheard = true
         break
       case 'x-forwarded-host':
         if (outbound) headers.push(name, value)
         else if (believed) host = joined(host, value)
+        else unheard = true
         break
       case 'forwarded':
         if (outbound) headers.push(name, value)
         else if (believed) forwarded = joined(forwarded, value)
+        else unheard = true
         break
       case 'x-forwarded-client-cert':
         if (outbound) headers.push(name, value)
         else if (believed) certificates = joined(certificates, value)
+        else unheard = true
         break
       case 'via':
         via = joined(via, value)
@@ -143,6 +153,7 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
     if (states !== null && parseTracestate(states) !== null)
       for (const state of states) headers.push('tracestate', state)
   }
+  if (unheard) exchange.heard = heardOf(received, plan.reserved)
   exchange.clientAddress = outbound ? peer : clientAddress(exchange.peer, forwardedFor, trust)
   exchange.requestId = /^[\x21-\x7e]{1,128}$/.test(requestId) ? requestId : plan.nextId()
   if (trailers) headers.push('te', 'trailers')
@@ -158,6 +169,28 @@ export function prepareUpstreamHeaders(exchange: Exchange, plan: HeaderPlan): Pr
   headers.push('x-request-id', exchange.requestId)
   exchange.upstreamHeaders = headers
   return null
+}
+
+/** What only those may say who are believed. */
+const ABOUT_ITSELF: ReadonlySet<FieldRole> = new Set([
+  'identity',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-client-cert',
+  'forwarded',
+])
+
+/** What was received from a client that is not believed, without what it says about itself. */
+function heardOf(received: HeaderList, reserved: ReadonlySet<string>): HeaderList {
+  const heard: HeaderList = []
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i] as string
+    const meaning = fieldRole(name)
+    if (meaning === null ? reserved.has(name) : ABOUT_ITSELF.has(meaning)) continue
+    heard.push(name, received[i + 1] as string)
+  }
+  return heard
 }
 
 /**
