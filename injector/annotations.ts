@@ -3,7 +3,7 @@ import type { Settings } from './settings.ts'
 import type { Upstream } from './upstream-name.ts'
 import { annotationsOf } from './pod.ts'
 import { LOG_LEVELS, settingsSchema } from './settings.ts'
-import { readUpstreams } from './upstream-name.ts'
+import { hostTwice, readUpstreams } from './upstream-name.ts'
 
 /** In front of every annotation and label of ours. */
 export const PREFIX = 'outrigger.dev/'
@@ -80,6 +80,9 @@ export function readWishes(pod: Pod, base: Settings): Wishes | string {
   if (typeof httpProxy === 'string') return `${PREFIX}http-proxy: ${httpProxy}`
   if (of('http-proxy') !== undefined && httpProxy && upstreams.length === 0)
     return `${PREFIX}http-proxy: without ${PREFIX}upstreams every call would be refused`
+  const shared = httpProxy ? hostTwice(upstreams) : null
+  if (shared !== null)
+    return `${PREFIX}upstreams: two of them have the host ${shared}, and by HTTP_PROXY nothing else tells them apart`
   if (movePort !== undefined && movePort !== 'env') return `${PREFIX}move-port: is env, not "${movePort}"`
   const capture = of('capture')
   if (capture !== undefined && capture !== 'inbound') return `${PREFIX}capture: is inbound, not "${capture}"`
