@@ -78,6 +78,8 @@ export class ClientStream implements OutgoingConnection, StreamOwner {
   abort(taker: ResponseTaker | null): void {
     if (taker === null || this.#taker !== taker) return
     const stream = this.#end()
+    // Whoever gives up tells its client why; what the reset does to the body is not the reason.
+    stream?.body.abort(new ProxyError('upstream_aborted'))
     // Where both messages are complete there is nothing left to reset.
     if (stream !== null && !(stream.received && stream.sent)) stream.reset(CANCEL)
   }

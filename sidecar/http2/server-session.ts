@@ -34,7 +34,7 @@ export interface SessionHost<Connection> {
   closed(connection: Connection): void
 }
 
-/** Resets of streams, the peer's and those that it makes us send (security rows 32 and 33). */
+/** Resets of streams at once, the peer's and those that it makes us send (security rows 32 and 33); or twice as many as it may open. */
 const RESETS_BURST = 200
 const RESETS_PER_SECOND = 33
 /** How long a session that comes while we are going is kept: clients that know of no other address come again at once. */
@@ -99,7 +99,6 @@ class ServerParts implements SessionParts, Http2Settings {
   readonly wheel: TimerWheel
   readonly budget: MemoryBudget
   readonly lingering: LingeringCounters
-  readonly resetsBurst = RESETS_BURST
   readonly resetsPerSecond = RESETS_PER_SECOND
   readonly connectProtocol = true
   readonly #host: SessionHost<ServerSession>
@@ -117,6 +116,10 @@ class ServerParts implements SessionParts, Http2Settings {
 
   get clocks(): ListenerConnection {
     return this.#host.clocks
+  }
+
+  get resetsBurst(): number {
+    return Math.max(RESETS_BURST, 2 * this.streams)
   }
 
   get streams(): number {

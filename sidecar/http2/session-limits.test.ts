@@ -14,6 +14,19 @@ test('resets: so many at once, and then so many a second', () => {
   assert.equal(taken, 35)
 })
 
+test('resets: two streams that end by themselves allow one', () => {
+  const limits = new SessionLimits(TEST_SETTINGS, 0)
+  for (let i = 0; i < 2000; i++) {
+    limits.ended()
+    limits.ended()
+    assert.ok(limits.reset(0, 10_000), `reset ${i}`)
+  }
+  let taken = 0
+  while (limits.reset(0, 10_000)) taken++
+  // What was earned is no more than the burst, of which the last reset took one.
+  assert.equal(taken, 199)
+})
+
 test('half of the streams reset at once is too many, once there were enough of them', () => {
   const limits = new SessionLimits({ ...TEST_SETTINGS, resetsBurst: 10_000 }, 0)
   for (let i = 0; i < 500; i++) {

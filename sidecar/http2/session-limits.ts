@@ -9,6 +9,8 @@ const PER_STREAM = 20
 const PER_DATA = 4
 /** How many answers to control frames may wait for a peer that does not read. */
 const ACKS = 1000
+/** What a stream that ends by itself allows in resets: calls have deadlines, and a sidecar's session holds those of many clients. */
+const PER_ENDED = 0.5
 /** A stream that is reset within this time was opened to be reset. */
 const PREMATURE_MS = 1000
 const PREMATURE_FROM = 500
@@ -43,6 +45,11 @@ export class SessionLimits {
   /** A DATA frame with bytes in it came or went. */
   data(): void {
     this.#earn(PER_DATA)
+  }
+
+  /** A stream ended by itself: whoever lets them end may reset some. */
+  ended(): void {
+    this.#resets = Math.min(this.#settings.resetsBurst, this.#resets + PER_ENDED)
   }
 
   #earn(frames: number): void {

@@ -40,6 +40,7 @@ export class StreamEnds {
   finish(stream: Stream): void {
     stream.closed = true
     this.#remove(stream, 'ended')
+    this.#session.limits.ended()
     stream.owner.onClosed()
     this.#session.onStreamGone()
   }

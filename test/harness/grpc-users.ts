@@ -5,6 +5,7 @@ import { type Imported, type User, type UserId, USERS } from '../../examples/grp
 export interface Behaviour {
   get?: (call: grpc.ServerUnaryCall<UserId, User>, done: grpc.sendUnaryData<User>) => void
   watch?: (call: grpc.ServerWritableStream<UserId, User>) => void
+  import?: (call: grpc.ServerReadableStream<User, Imported>, done: grpc.sendUnaryData<Imported>) => void
   look?: (call: grpc.ServerDuplexStream<UserId, User>) => void
 }
 
@@ -26,12 +27,12 @@ export class UsersServer {
     this.calls = calls
   }
 
-  static async start(behaviour: Behaviour = {}): Promise<UsersServer> {
+  static async start(behaviour: Behaviour = {}, options: grpc.ServerOptions = {}): Promise<UsersServer> {
     const calls: Record<string, number> = {}
     const count = (name: string): void => {
       calls[name] = (calls[name] ?? 0) + 1
     }
-    const server = new grpc.Server({ 'grpc.max_receive_message_length': -1 })
+    const server = new grpc.Server({ 'grpc.max_receive_message_length': -1, ...options })
     server.addService(USERS, {
       Get: (call: grpc.ServerUnaryCall<UserId, User>, done: grpc.sendUnaryData<User>) => {
         count('Get')
@@ -46,6 +47,7 @@ export class UsersServer {
       },
       Import: (call: grpc.ServerReadableStream<User, Imported>, done: grpc.sendUnaryData<Imported>) => {
         count('Import')
+        if (behaviour.import !== undefined) return behaviour.import(call, done)
         let users = 0
         call.on('data', () => users++)
         call.on('end', () => done(null, { users }))
@@ -67,6 +69,13 @@ export class UsersServer {
 
   stop(): void {
     this.#server.forceShutdown()
+  }
+
+  /** Takes no more calls, and ends with the last one. */
+  drain(): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#server.tryShutdown(error => (error === undefined ? resolve() : reject(error))),
+    )
   }
 }
 
