@@ -7,6 +7,8 @@ import type { ProbeRoute } from './probes.ts'
 const GRACE_SECONDS = 30
 /** Between the end of the drain and the kubelet's SIGKILL. */
 const SPARE_SECONDS = 5
+/** No drain takes a year; Kubernetes takes numbers that no duration can hold. */
+const MOST_SECONDS = 365 * 86_400
 
 /** What a listener says whose requests are none of the world: policies of `defaults` are about the app's callers. */
 const UNGUARDED = { authenticate: false, authorize: false, rateLimit: false }
@@ -48,7 +50,7 @@ export function generateConfig(
     listeners,
     ...(Object.keys(all).length === 0 ? {} : { upstreams: all }),
     admin: { address: `127.0.0.1:${ports.admin}`, probes: `:${ports.health}` },
-    drain: { timeout: `${Math.max(1, graceSeconds - SPARE_SECONDS)}s` },
+    drain: { timeout: `${Math.min(MOST_SECONDS, Math.max(1, graceSeconds - SPARE_SECONDS))}s` },
   }
   return stringify(config, { lineWidth: 0 })
 }

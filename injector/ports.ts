@@ -5,6 +5,8 @@ import { PREFIX } from './annotations.ts'
 import { isTcp, runningContainers } from './pod.ts'
 import { Skip } from './report.ts'
 
+const LAST_PORT = 65_535
+
 /** A port that the sidecar takes. */
 export interface PassedPort extends PortReport {
   /** Where the sidecar listens. */
@@ -117,11 +119,16 @@ function taken(passed: readonly PassedPort[], wishes: Wishes): Skip | null {
     ...(wishes.httpProxy ? ([[outbound, 'the listener of HTTP_PROXY']] as const) : []),
     ...wishes.upstreams.map(({ name }, index) => [upstreamsFrom + index, `the listener of ${name}`] as const),
   ])
+  const last = wishes.upstreams.at(-1)
+  if (last !== undefined && upstreamsFrom + wishes.upstreams.length - 1 > LAST_PORT)
+    return new Skip('port_taken', `the listener of ${last.name} would be beyond ${LAST_PORT}`)
   for (const { declared, sidecar, app, container } of passed) {
     for (const [port, holder] of [
       [sidecar, `the sidecar for port ${declared}`],
       [app, `the app for port ${declared} of ${container}`],
     ] as const) {
+      if (port > LAST_PORT)
+        return new Skip('port_taken', `${holder} would take ${port}: the settings leave no room for it`)
       const other = holders.get(port)
       if (other !== undefined) return new Skip('port_taken', `${other} and ${holder} would both take ${port}`)
       holders.set(port, holder)

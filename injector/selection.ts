@@ -41,7 +41,10 @@ function unfit(pod: Pod, settings: Settings): Skip | null {
   return other === undefined ? null : new Skip('other_sidecar', `it has the sidecar ${other.name}`)
 }
 
-/** The pod's label goes before its annotation, and both before the namespace. A value that is neither is a no. */
+/**
+ * The pod's label goes before its annotation, and both before the namespace. A value that is neither is a mistake: nobody
+ * may be told that this pod was meant to be without.
+ */
 function unasked(pod: Pod, settings: Settings): Skip | null {
   for (const [place, value] of [
     ['the label of the pod', pod.metadata?.labels?.[INJECT]],
@@ -52,7 +55,7 @@ function unasked(pod: Pod, settings: Settings): Skip | null {
     if (value === 'enabled' || value === 'true') return null
     if (value === 'disabled' || value === 'false')
       return new Skip('disabled', `${place} ${INJECT} is ${value}`)
-    return new Skip('disabled', `${place} ${INJECT} is "${value}", neither enabled nor disabled`)
+    return new Skip('invalid_annotation', `${place} ${INJECT} is "${value}", neither enabled nor disabled`)
   }
   if (settings.inject === 'enabled') return null
   return new Skip('not_selected', `neither the pod nor its namespace says ${INJECT}: enabled`)

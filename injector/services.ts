@@ -1,4 +1,5 @@
 import type { Finding } from './manifest.ts'
+import type { Pod } from './pod.ts'
 import type { Tree } from './workloads.ts'
 import { GENERATED } from './annotations.ts'
 import { readPod, runningContainers } from './pod.ts'
@@ -14,61 +15,73 @@ export interface ServicePort {
   readonly detail: string
 }
 
+/** What a Service meets at a pod. Read once: a namespace may have thousands of ports of Services. */
+interface Target {
+  readonly finding: Finding
+  /** Null where it is no pod. */
+  readonly numbers: ReadonlyMap<string, number> | null
+  /** Where the sidecar listens for others. */
+  readonly sidecar: ReadonlySet<number>
+}
+
 /** Looks at every Service of some objects: which pods it chooses, and where of these its ports lead. */
 export function checkServices(objects: readonly unknown[], findings: readonly Finding[]): ServicePort[] {
+  const targets = findings.map(targetOf)
   return objects
     .flatMap(object => objectsOf(object, 'Service'))
     .flatMap(service => {
-      const pods = findings.filter(finding => isChosen(service, finding))
+      const pods = targets.filter(({ finding }) => isChosen(service, finding))
       const ports = listOf(tree(service['spec'])['ports'])
       return ports.flatMap(port => checkPort(nameOf(service), port, pods))
     })
 }
 
-function checkPort(service: string, port: Tree, pods: readonly Finding[]): ServicePort[] {
+function checkPort(service: string, port: Tree, pods: readonly Target[]): ServicePort[] {
   const name = `${service} port ${String(port['port'])}`
   const target = port['targetPort'] ?? port['port']
   if (typeof target !== 'number' && typeof target !== 'string')
     return [{ name, passes: false, detail: 'it has no port' }]
   if (pods.length === 0) return [{ name, passes: false, detail: 'it chooses no pod that is here' }]
-  return pods.map(finding => ({ name, ...judge(target, port['protocol'] ?? 'TCP', finding) }))
+  return pods.map(pod => ({ name, ...judge(target, port['protocol'] ?? 'TCP', pod) }))
 }
 
-function judge(target: number | string, protocol: unknown, finding: Finding): Omit<ServicePort, 'name'> {
+function judge(
+  target: number | string,
+  protocol: unknown,
+  { finding, numbers, sidecar }: Target,
+): Omit<ServicePort, 'name'> {
   const who = finding.place.name
-  const pod = readPod(finding.pod)
-  if (typeof pod === 'string') return { passes: false, detail: `${who} is no pod` }
-  const number = typeof target === 'number' ? target : numberOf(target, finding)
-  if (number === null) return { passes: false, detail: `no port of ${who} is called ${target}` }
+  if (numbers === null) return { passes: false, detail: `${who} is no pod` }
+  const number = typeof target === 'number' ? target : numbers.get(target)
+  if (number === undefined) return { passes: false, detail: `no port of ${who} is called ${target}` }
   if (protocol !== 'TCP') return { passes: false, detail: `${String(protocol)} reaches ${who} directly` }
-  const ports = findingPorts(finding)
-  if (ports.has(number)) return { passes: true, detail: `${target} is the sidecar of ${who}` }
+  if (sidecar.has(number)) return { passes: true, detail: `${target} is the sidecar of ${who}` }
   return { passes: false, detail: `${target} reaches ${who} directly, past the sidecar` }
 }
 
+function targetOf(finding: Finding): Target {
+  const pod = readPod(finding.pod)
+  if (typeof pod === 'string') return { finding, numbers: null, sidecar: new Set() }
+  const numbers = new Map<string, number>()
+  for (const { name, containerPort } of runningContainers(pod).flatMap(one => one.ports ?? []))
+    if (name != null && !numbers.has(name)) numbers.set(name, containerPort)
+  return { finding, numbers, sidecar: sidecarPorts(finding, pod) }
+}
+
 /** Where the sidecar of a pod listens for others; also of one that had it before. */
-function findingPorts({ report, pod }: Finding): Set<number> {
+function sidecarPorts({ report }: Finding, pod: Pod): Set<number> {
   if (report.outcome === 'injected') {
     const ports = report.ports.flatMap(({ sidecar, declared, by }) =>
       sidecar === null ? [] : by === 'capture' ? [sidecar, declared] : [sidecar],
     )
     return new Set(ports)
   }
-  const read = readPod(pod)
-  const text = typeof read === 'string' ? undefined : read.metadata?.annotations?.[GENERATED]
-  const inbound = (text ?? '').matchAll(/name: in-(\d+)\n\s+role: inbound\n\s+address: "?:(\d+)/g)
-  const captured =
-    typeof read !== 'string' && read.spec.initContainers?.some(one => one.name === CAPTURE) === true
+  const text = pod.metadata?.annotations?.[GENERATED] ?? ''
+  const inbound = text.matchAll(/name: in-(\d+)\n\s+role: inbound\n\s+address: "?:(\d+)/g)
+  const captured = pod.spec.initContainers?.some(one => one.name === CAPTURE) === true
   return new Set(
     [...inbound].flatMap(([, declared, port]) => (captured ? [declared, port] : [port])).map(Number),
   )
-}
-
-function numberOf(name: string, { pod }: Finding): number | null {
-  const read = readPod(pod)
-  if (typeof read === 'string') return null
-  const ports = runningContainers(read).flatMap(one => one.ports ?? [])
-  return ports.find(port => port.name === name)?.containerPort ?? null
 }
 
 /** Whether a Service chooses a pod. */

@@ -5,6 +5,22 @@ const port = z.int().min(1024).max(65_535)
 const quantity = z
   .string()
   .regex(/^\d+(?:\.\d+)?(?:m|k|M|G|Ki|Mi|Gi)?$/, 'is no quantity, such as 100m or 64Mi')
+const UNITS: Readonly<Record<string, number>> = {
+  m: 0.001,
+  k: 1000,
+  M: 1000 ** 2,
+  G: 1000 ** 3,
+  Ki: 1024,
+  Mi: 1024 ** 2,
+  Gi: 1024 ** 3,
+}
+
+/** Cores or bytes of a quantity. */
+function amountOf(text: string): number {
+  const number = Number.parseFloat(text)
+  return number * (UNITS[text.replace(/^[\d.]+/, '')] ?? 1)
+}
+
 const upstreams = z
   .array(z.string())
   .default([])
@@ -54,6 +70,21 @@ export const settingsSchema = z.strictObject({
       memoryRequest: quantity.default('96Mi'),
       cpuLimit: quantity.optional(),
       memoryLimit: quantity.optional(),
+    })
+    .superRefine((given, context) => {
+      // The API server would refuse the pod, and with it a workload that was fine.
+      for (const [limit, request] of [
+        ['cpuLimit', 'cpuRequest'],
+        ['memoryLimit', 'memoryRequest'],
+      ] as const) {
+        const most = given[limit]
+        if (most === undefined || amountOf(most) >= amountOf(given[request])) continue
+        context.addIssue({
+          code: 'custom',
+          path: [limit],
+          message: `${most} is less than the request ${given[request]}`,
+        })
+      }
     })
     .prefault({}),
   /** The name of a ConfigMap whose files join what the injector writes; none: annotations alone. */

@@ -32,7 +32,7 @@ spec:
 const NAMED = deployment('orders', '{ name: http, containerPort: 8080 }')
 const UNNAMED = deployment('users', '{ containerPort: 8080 }')
 
-function file(name: string, text: string): string {
+function file(name: string, text: string | Buffer): string {
   writeFileSync(join(folder, name), text)
   return join(folder, name)
 }
@@ -127,6 +127,10 @@ test('wrong usage is 2, what cannot be read is 1 and writes nothing', async () =
       assert.deepEqual([code, out], [1, ''])
       assert.match(err, /^outrigger (?:un)?inject: .*(?:broken\.yaml: line 1|ENOENT)/)
     }
+    // Latin-1: what passes would pass with other letters.
+    const { code, out, err } = await run(command, file('latin.yaml', Buffer.from('# caf\xe9\na: 1\n', 'latin1')))
+    assert.deepEqual([code, out], [1, ''])
+    assert.match(err, /latin\.yaml: it is no UTF-8/)
   }
 })
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { globSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ChangedManifest } from '../../injector/manifest.ts'
@@ -19,7 +20,7 @@ export function forEachManifest(
   let text = ''
   try {
     for (const file of paths.flatMap(filesOf)) {
-      const done = change(readFileSync(file === '-' ? 0 : file, 'utf8'))
+      const done = change(textIn(file))
       if (typeof done === 'string') return `${file}: ${done}`
       text = joined(text, done.text)
       all.objects.push(...done.objects)
@@ -30,6 +31,13 @@ export function forEachManifest(
     return error instanceof Error ? error.message : String(error)
   }
   return { ...all, text }
+}
+
+/** What passes is to pass to the byte: another encoding would be written with other letters. */
+function textIn(file: string): string {
+  const bytes = readFileSync(file === '-' ? 0 : file)
+  if (!isUtf8(bytes)) throw new Error(`${file}: it is no UTF-8`)
+  return bytes.toString()
 }
 
 function filesOf(path: string): string[] {
