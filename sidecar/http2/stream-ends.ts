@@ -80,7 +80,7 @@ export class StreamEnds {
     const error = resetByPeer(stream, code)
     // A response that is complete stands, whatever becomes of its request (RFC 9113 section 8.1).
     const stands = session.side === 'client' ? stream.received : stream.sent
-    stream.fail(error, !stands)
+    stream.fail(error, !stands, this.#answered(stream))
     if (stands) stream.owner.onClosed()
     if (session.side === 'server') this.#count(stream)
     session.onStreamGone()
@@ -100,8 +100,13 @@ export class StreamEnds {
     for (const stream of this.#session.table.all()) {
       if (stream.closed) continue
       this.#remove(stream, 'ours')
-      stream.fail(error(stream), true)
+      stream.fail(error(stream), true, this.#answered(stream))
     }
+  }
+
+  /** Client: whether all of the response is here. */
+  #answered(stream: Stream): boolean {
+    return this.#session.side === 'client' && stream.received
   }
 
   #remove(stream: Stream, ending: Exclude<Ending, 'unknown'>): void {

@@ -170,10 +170,11 @@ export class Stream extends SendingSide {
    * It is over before both messages are complete.
    * @param error for both bodies
    * @param tell whether the owner hears it too
+   * @param whole the peer's message is complete and stands: what waits for a slow taker still goes to it
    */
-  fail(error: ProxyError, tell: boolean): void {
+  fail(error: ProxyError, tell: boolean, whole = false): void {
     this.closed = true
-    this.#body?.fail(error)
+    if (!whole) this.#body?.fail(error)
     this.stopSending(error)
     if (tell) this.owner.onReset(error)
   }
