@@ -128,7 +128,10 @@ test('wrong usage is 2, what cannot be read is 1 and writes nothing', async () =
       assert.match(err, /^outrigger (?:un)?inject: .*(?:broken\.yaml: line 1|ENOENT)/)
     }
     // Latin-1: what passes would pass with other letters.
-    const { code, out, err } = await run(command, file('latin.yaml', Buffer.from('# caf\xe9\na: 1\n', 'latin1')))
+    const { code, out, err } = await run(
+      command,
+      file('latin.yaml', Buffer.from('# caf\xe9\na: 1\n', 'latin1')),
+    )
     assert.deepEqual([code, out], [1, ''])
     assert.match(err, /latin\.yaml: it is no UTF-8/)
   }

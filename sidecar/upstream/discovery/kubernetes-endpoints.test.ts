@@ -6,7 +6,7 @@ import { mergeSlices } from './kubernetes-endpoints.ts'
 import { readSlice, type Slice } from './kubernetes-slice.ts'
 
 function slice(ports: Record<string, number>, ...members: (string | SliceMember)[]): Slice {
-  const read = readSlice(endpointSlice('orders', ports, members))
+  const read = readSlice(endpointSlice('orders', ports, members), '10.96.0.1')
   assert.ok(read !== null)
   return read
 }
@@ -45,7 +45,7 @@ test('conditions that are not said, and a Service that publishes whoever is not 
       ...endpointSlice('orders', HTTP, []),
       endpoints: [{ addresses: ['10.0.0.1'], conditions }],
     }
-    const one = readSlice(object)
+    const one = readSlice(object, '')
     return one === null ? [] : found([one])
   }
   assert.deepEqual(read(undefined), ['10.0.0.1:80'])
@@ -90,10 +90,10 @@ test('UDP ports, ports that are none and addresses that are none are no endpoint
       { name: 'http', port: 81, protocol: null },
     ],
   }
-  const read = readSlice(object)
+  const read = readSlice(object, '')
   assert.ok(read !== null)
   assert.deepEqual(found([read]), ['10.0.0.1:81'])
-  assert.equal(readSlice({ ...object, addressType: 'FQDN' }), null)
+  assert.equal(readSlice({ ...object, addressType: 'FQDN' }, ''), null)
 })
 
 test('a pod of two families is one endpoint: IPv4, or IPv6 where there is nothing else', () => {
@@ -142,12 +142,46 @@ test('property: any JSON is read or left out, never thrown at; what is used is a
   )
   fc.assert(
     fc.property(fc.array(object, { maxLength: 4 }), fc.constantFrom('http', 80, null), (objects, port) => {
-      const slices = objects.map(readSlice).filter(one => one !== null)
+      const slices = objects.map(one => readSlice(one, '')).filter(one => one !== null)
       const { endpoints } = mergeSlices(slices, port, 'a')
       const known = new Set(slices.flatMap(one => one.endpoints.map(({ address }) => address)))
       for (const { host } of endpoints) assert.ok(known.has(host))
       assert.equal(new Set(endpoints.map(one => `${one.host} ${one.port}`)).size, endpoints.length)
     }),
     { numRuns: 500 },
+  )
+})
+
+test('row 73: a slice that somebody wrote leads neither to this machine nor to the metadata of a cloud', () => {
+  const bad = ['127.0.0.1', '0.0.0.0', '169.254.169.254', '100.100.100.200', '168.63.129.16', '192.0.0.192']
+  assert.deepEqual(found([slice(HTTP, ...bad, '10.0.0.1')]), ['10.0.0.1:80'])
+  const six = (...addresses: string[]): unknown => ({
+    ...endpointSlice('orders', HTTP, []),
+    addressType: 'IPv6',
+    endpoints: addresses.map(address => ({ addresses: [address] })),
+  })
+  const bad6 = [
+    '::1',
+    '::',
+    'fe80::1',
+    '::ffff:127.0.0.1',
+    '::ffff:169.254.169.254',
+    'fd00:ec2::254',
+    '64:ff9b::a9fe:a9fe',
+  ]
+  // What an object of JSON is.
+  const read = readSlice(six(...bad6, 'fd12::1') as Record<string, unknown>, 'fd00::1')
+  assert.deepEqual(
+    read?.endpoints.map(({ address }) => address),
+    ['fd12::1'],
+  )
+  const { endpoints, fault } = mergeSlices([slice(HTTP, ...bad)], 'http', '')
+  assert.deepEqual(endpoints, [])
+  assert.match(fault, /none that a pod has/)
+  // From an API server on this machine, as in a test: its pods are here too.
+  const local = readSlice(endpointSlice('orders', HTTP, ['127.0.0.1', '169.254.169.254']), '127.0.0.1')
+  assert.deepEqual(
+    local?.endpoints.map(({ address }) => address),
+    ['127.0.0.1'],
   )
 })

@@ -56,7 +56,12 @@ export function mergeSlices(
       if (before === undefined || rank(endpoint) > rank(before)) found.set(key, { ...endpoint, port: number })
     }
   }
-  const fault = missing.length > 0 && missing.length === used.length ? portFault(missing, port) : ''
+  const fault =
+    missing.length > 0 && missing.length === used.length
+      ? portFault(missing, port)
+      : used.length === 0 && slices.some(one => one.refused > 0)
+        ? 'its addresses are none that a pod has: of this machine, link-local, or of cloud metadata'
+        : ''
   return { endpoints: inZones(usable([...found.values()]), zone), fault }
 }
 

@@ -1,4 +1,5 @@
 import type { ApiClient } from '../../kubernetes/api-client.ts'
+import type { ApiObject } from '../../kubernetes/api-object.ts'
 import { Reflector, type ReflectorCounts } from '../../kubernetes/reflector.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Lease } from '../../runtime/registry.ts'
@@ -99,10 +100,12 @@ export class KubernetesService {
   }
 
   #watch(client: ApiClient): void {
+    const { hostname } = new URL(client.settings.url)
+    const server = hostname === 'localhost' ? '127.0.0.1' : hostname.replace(/^\[(.*)\]$/, '$1')
     const reflected = {
       path: `/apis/discovery.k8s.io/v1/namespaces/${this.#namespace}/endpointslices`,
       labelSelector: `${LABEL}=${this.#service}`,
-      read: readSlice,
+      read: (object: ApiObject) => readSlice(object, server),
     }
     const { wheel, random } = this.#parts
     this.#reflector = new Reflector(reflected, { client, wheel, random, changed: () => this.#changed() })

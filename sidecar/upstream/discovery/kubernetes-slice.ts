@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { isForbidden } from './forbidden-addresses.ts'
 import { type ApiObject, isObject, listOf, textOf } from '../../kubernetes/api-object.ts'
 
 /** A port of all endpoints of a slice. */
@@ -27,6 +28,8 @@ export interface Slice {
   readonly family: 4 | 6
   readonly ports: readonly SlicePort[]
   readonly endpoints: readonly SliceEndpoint[]
+  /** How many endpoints were left out because no pod has such an address. */
+  readonly refused: number
 }
 
 /** More than the API allows in one slice. */
@@ -35,18 +38,25 @@ const MAX_ENDPOINTS = 1000
 /**
  * Reads a slice as the API server sent it. What is no address, or no TCP port, is left out; a condition that is not
  * said holds as the API says it: `ready` is true, `serving` is as `ready`, `terminating` is false.
+ *
+ * Slices can be written by hand, for a Service without a selector. Kubernetes refuses addresses of the machine itself and
+ * link-local ones in them, but not the metadata services of some clouds; none of these is taken from it (row 73).
+ * @param server the host of the API server: only one on this machine may name endpoints on it
  * @returns null for one of names (`addressType: FQDN`), or of nothing that is known
  */
-export function readSlice(object: ApiObject): Slice | null {
+export function readSlice(object: ApiObject, server: string): Slice | null {
   const type = object['addressType']
   if (type !== 'IPv4' && type !== 'IPv6') return null
   const family = type === 'IPv4' ? 4 : 6
+  const found = listOf(object['endpoints'])
+    .slice(0, MAX_ENDPOINTS)
+    .flatMap(one => readEndpoint(one, family))
+  const endpoints = found.filter(({ address }) => !isForbidden(address, server))
   return {
     family,
     ports: listOf(object['ports']).flatMap(readPort),
-    endpoints: listOf(object['endpoints'])
-      .slice(0, MAX_ENDPOINTS)
-      .flatMap(one => readEndpoint(one, family)),
+    endpoints,
+    refused: found.length - endpoints.length,
   }
 }
 
