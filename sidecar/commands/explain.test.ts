@@ -124,6 +124,10 @@ test('refusals come from where the wire has them', async () => {
   assert.partialDeepStrictEqual(await explained('POST', 'http://a/orders/7'), {
     decision: { text: 'refused with 405 method_not_allowed (allow: GET, HEAD)' },
   })
+  assert.partialDeepStrictEqual(
+    await explained('POST', 'http://a/shop.Users/Get', '-H', 'content-type: application/grpc'),
+    { decision: { text: 'refused with 404 no_route; as a call: 12 unimplemented' } },
+  )
 })
 
 test('a redirect and the answer of a filter are decisions too', async () => {
@@ -187,7 +191,7 @@ test('policies and settings of resilience are said in words, without secrets', a
   assert.equal(code, 0)
   for (const line of [
     /^ {2}timeout +total 2s, per try 500ms, idle 5m, shortened by x-timeout-ms, from: route/m,
-    /^ {2}retry +up to 2: what was never processed; GET, HEAD, OPTIONS, PUT, DELETE after 500 to 599, 409, grpc-status 14, the header x-again or no answer; pause up to 25ms, then 250ms; budget 10%, at least 1; body up to 64KiB; a second try beside the first after 100ms, from: listener \(\S+:7\) \+ route \(\S+:20\)$/m,
+    /^ {2}retry +up to 2: what was never processed; GET, HEAD, OPTIONS, PUT, DELETE after 500 to 599, 409, gRPC unavailable, the header x-again or no answer; pause up to 25ms, then 250ms; budget 10%, at least 1; body up to 64KiB; a second try beside the first after 100ms, from: listener \(\S+:7\) \+ route \(\S+:20\)$/m,
     /^ {2}mirror +10% to next, from/m,
     /^ {2}fault +50%: wait 200ms, then answer 503, only with authorization: \*\*\*, from/m,
     /^ {2}affinity +cookie og, for 1h, from/m,

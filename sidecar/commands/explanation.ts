@@ -2,6 +2,7 @@ import { holdingLimits } from '../config/compile/caller-limits.ts'
 import type { ResolvedConfig, ResolvedListener, ResolvedRoute, SourcePlace } from '../config/resolved.ts'
 import type { CanonicalRequest } from '../exchange/canonical-request.ts'
 import type { Exchange } from '../exchange/exchange.ts'
+import { GRPC_NAMES, grpcKind, grpcStatusOf } from '../exchange/grpc-status.ts'
 import { fromWire, type HeaderList } from '../exchange/headers.ts'
 import { explainLookup, type RouteExplanation } from '../routing/explain-lookup.ts'
 import type { FaultPolicy, RoutePolicies } from '../snapshot/policies.ts'
@@ -162,6 +163,13 @@ function hide(name: string, value: string): [name: string, value: string] {
   return [name, isSecretField(name) ? REDACTED : value]
 }
 
+/** What a gRPC client hears of it; empty for other requests. */
+function asCall(exchange: Exchange | null, reason: string): string {
+  if (exchange === null || grpcKind(exchange) === null) return ''
+  const status = grpcStatusOf(reason)
+  return `; as a call: ${status} ${GRPC_NAMES[status]}`
+}
+
 function inWords(
   decision: Decision,
   route: ResolvedRoute | null,
@@ -172,7 +180,12 @@ function inWords(
     case 'refused': {
       const { status, reason, detail, headers, cause } = decision.error
       const more = `${detail === '' ? '' : `: ${detail}`}${cause === '' ? '' : `, ${cause}`}${headers === null ? '' : ` (${fields(headers)})`}`
-      return { kind, status, reason, text: `refused with ${status} ${reason}${more}` }
+      return {
+        kind,
+        status,
+        reason,
+        text: `refused with ${status} ${reason}${more}${asCall(exchange, reason)}`,
+      }
     }
     case 'answered': {
       const { status, filter, headers } = decision

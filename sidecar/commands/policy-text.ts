@@ -1,3 +1,4 @@
+import { GRPC_NAMES } from '../exchange/grpc-status.ts'
 import type {
   FallbackPolicy,
   FaultPolicy,
@@ -27,6 +28,7 @@ const TEXTS: Texts = {
   affinity: ({ cookie, maxAge }) =>
     `cookie ${cookie}, ${maxAge === null ? "for the browser's session" : `for ${durationText(maxAge * 1000)}`}`,
   fallback: fallbackText,
+  grpcWeb: () => 'on',
 }
 
 /** A policy in words, for people; null where it is off or has no words of its own. */
@@ -80,7 +82,7 @@ function retryText(policy: RetryPolicy): string {
   const { count, statuses, grpcStatuses = [], headers = [], methods, backoff, budget, replay, hedge } = policy
   const after = [
     ...statusRanges(statuses),
-    ...grpcStatuses.map(status => `grpc-status ${status}`),
+    ...grpcStatuses.map(status => `gRPC ${GRPC_NAMES[status] ?? status}`),
     ...headers.map(name => `the header ${name}`),
   ]
   const more = after.length === 0 ? '' : `; ${methods.join(', ')} after ${after.join(', ')} or no answer`
