@@ -23,8 +23,8 @@ test('a key has 256 bits, and its entry holds its digest', async () => {
 })
 
 test('prefix and end are as asked', async () => {
-  const { out } = await ran('new', '--prefix', 'shop-', '--expires', '2027-01-01')
-  assert.match(out, /^key {4}shop-[\w-]{43}\nentry .*, expires: 2027-01-01 \}\]\n$/)
+  const { out } = await ran('new', '--prefix', 'shop-', '--expires', '2999-01-01')
+  assert.match(out, /^key {4}shop-[\w-]{43}\nentry .*, expires: 2999-01-01 \}\]\n$/)
 })
 
 test('what cannot be is told with exit code 2', async () => {
@@ -34,6 +34,7 @@ test('what cannot be is told with exit code 2', async () => {
     ['new', 'x'],
     ['new', '--prefix', 'a b'],
     ['new', '--expires', '2027-13-01'],
+    ['new', '--expires', '2020-01-01'],
     ['new', '--x'],
   ])
     assert.deepEqual([(await ran(...args)).code, (await ran(...args)).out], [2, ''])

@@ -53,6 +53,8 @@ function parse(args: string[]) {
     if (!/^[A-Za-z0-9_-]{0,32}$/.test(prefix)) return 'a prefix is letters, digits, `_` and `-`, at most 32'
     if (expires !== undefined && !(/^\d{4}-\d\d-\d\d$/.test(expires) && !Number.isNaN(Date.parse(expires))))
       return `${expires} is no date such as 2027-01-01`
+    if (expires !== undefined && Date.parse(expires) <= Date.now())
+      return `${expires} has begun: such a key would never be accepted`
     return { action, prefix, expires }
   } catch (error) {
     return error instanceof Error ? (error.message.split('\n')[0] ?? error.message) : String(error)

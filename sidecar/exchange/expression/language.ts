@@ -64,6 +64,8 @@ export function parseExpression(environment: Environment, text: string): Parsed 
   }
   const { valid, type = 'dyn', error } = program.check()
   if (!valid) return misfit(environment, error, text)
+  const capital = headerInCapitals(program.ast)
+  if (capital !== null) return capital
   const calls = matchCalls(program.ast)
   if (calls.length === 0) return { program, type, patterns: [] }
   const patterns: { pattern: string; at: number }[] = []
@@ -83,6 +85,40 @@ export function parseExpression(environment: Environment, text: string): Parsed 
   const checked = linear.check()
   if (!checked.valid) return misfit(environment, checked.error, text)
   return { program: linear, type, patterns }
+}
+
+/**
+ * A header that no request has, since names are in lower case there: what compares it is never true, and what says that it
+ * is not there is always true.
+ */
+function headerInCapitals(node: unknown): Misfit | null {
+  if (Array.isArray(node)) {
+    for (const one of node) {
+      const found = headerInCapitals(one)
+      if (found !== null) return found
+    }
+    return null
+  }
+  if (!isNode(node)) return null
+  const [table, key] = node.op === 'in' ? [node.args[1], node.args[0]] : accessed(node)
+  const name = isNode(key) ? (key.op === 'value' ? key.args : '') : key
+  if (isHeaders(table) && typeof name === 'string' && /[A-Z]/.test(name)) {
+    const message = `\`${name}\` is in no request: names of headers are in lower case here`
+    const at = isNode(key) ? key.start : node.end - name.length
+    return { message, at, names: [name.toLowerCase()], given: name }
+  }
+  return headerInCapitals(node.args)
+}
+
+/** What is read of what: `a.b` and `a["b"]`. */
+function accessed(node: ASTNode): readonly [table: unknown, key: unknown] {
+  return node.op === '.' || node.op === '[]' ? [node.args[0], node.args[1]] : [null, null]
+}
+
+function isHeaders(node: unknown): boolean {
+  if (!isNode(node) || node.op !== '.') return false
+  const [owner, name] = node.args
+  return name === 'headers' && isNode(owner) && owner.op === 'id' && owner.args === 'request'
 }
 
 interface MatchCall {
