@@ -8,10 +8,16 @@ import type { SteppedClock } from './stepped-clock.ts'
 interface Options {
   readonly external?: string
   readonly authorize?: string
+  /** More of the route that goes upstream. */
+  readonly route?: string
   readonly clock?: SteppedClock
 }
 
-function config(port: number, decider: number, { external = '', authorize = '{ external: opa }' }: Options) {
+function config(
+  port: number,
+  decider: number,
+  { external = '', authorize = '{ external: opa }', route = '' }: Options,
+) {
   return `version: 1
 service: test
 listeners:
@@ -21,7 +27,7 @@ listeners:
     authorize: ${authorize}
     routes:
       - { name: here, match: { path: { exact: /here } }, authorize: off, respond: { body: here } }
-      - { name: app, upstream: app }
+      - { name: app, upstream: app, ${route} }
 authorization: { external: { opa: { upstream: opa, ${external} } } }
 upstreams:
   app: { endpoints: ["127.0.0.1:${port}"] }

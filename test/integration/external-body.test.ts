@@ -102,3 +102,21 @@ test('over gRPC: a body as text, or as bytes where it is none', async t => {
     [false, true],
   ])
 })
+
+test('of a call of gRPC-Web the service sees the bytes that go upstream, not their base64', async t => {
+  const { service, seen } = await httpDecider(t, ALLOW)
+  const { sink, ask } = await startDecided(t, service.port, { external: 'body: 1KiB', route: 'grpcWeb: on' })
+  const message = Buffer.from('\0\0\0\0\u0005drop!', 'latin1')
+  const text = message.toString('base64')
+  const type = 'content-type: application/grpc-web-text\r\n'
+  for (const body of [text, text.slice(0, -1)])
+    await ask('POST /shop.Orders/Drop HTTP/1.1\r\n', `${type}content-length: ${body.length}\r\n`, body)
+  assert.deepEqual(
+    seen.map(({ body, headers }) => [body, headers['content-type'], headers['content-length']]),
+    [[message.toString('latin1'), 'application/grpc', String(message.length)]],
+  )
+  assert.deepEqual(
+    sink.requestsSeen().map(({ body }) => body.toString('latin1')),
+    [message.toString('latin1')],
+  )
+})

@@ -107,16 +107,19 @@ class ExternalFilter implements Filter {
     exchange.get(HELD)?.drop()
   }
 
-  /** Reads the body, which then goes upstream as it came; what a filter before this one makes of it comes after. */
+  /** Reads the body as it goes upstream: a filter before this one may make other bytes of what came. */
   async #hold(exchange: Exchange, most: number): Promise<Verdict> {
-    const { length } = exchange.body
+    const before = exchange.requestTransform
+    const source = before === null ? exchange.body : before(exchange.body)
+    const { length } = source
     const { dryRun } = this.#policy
+    // Made once: it follows what it has read.
+    exchange.requestTransform = () => source
     if (typeof length === 'number' && length > most)
       return dryRun ? this.#decide(exchange, null) : new ProxyError('request_too_large')
-    const held = new HeldBody(exchange.body, most, this.#parts)
+    const held = new HeldBody(source, most, this.#parts)
     exchange.set(HELD, held)
-    const before = exchange.requestTransform
-    exchange.requestTransform = () => (before === null ? held : before(held))
+    exchange.requestTransform = () => held
     if (exchange.expectsContinue) {
       exchange.responder.inform(100, [])
       exchange.expectsContinue = false
