@@ -49,6 +49,10 @@ export interface Work {
  * pooled or reused, so that a late timer, DNS answer or drain finds it done, and not somebody else's.
  */
 export class Exchange {
+  /** Names whose values no compression of HTTP/2 may remember, as the client said; and as the upstream did. Null: none. */
+  guarded: readonly string[] | null = null
+  guardedAnswer: readonly string[] | null = null
+
   // The request, as the codec read it.
   readonly method: string
   /** The request target as sent (origin-form, absolute-form, authority-form or `*`). */

@@ -10,6 +10,8 @@ export interface OutgoingRequest {
   /** The Host field's value, in HTTP/2 `:authority`. */
   readonly host: string
   readonly headers: HeaderList
+  /** Names whose values no compression of HTTP/2 may remember (RFC 7541 section 6.2.3). Absent or null: none. */
+  readonly guarded?: readonly string[] | null
   readonly body: BodySource
   /** The protocol to upgrade to, or null. */
   readonly tunnel: string | null
@@ -24,6 +26,8 @@ export interface ResponseHead {
   /** As received, hop-by-hop fields included. */
   readonly headers: HeaderList
   readonly version: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2'
+  /** As in a request. */
+  readonly guarded?: readonly string[] | null
 }
 
 /** Who takes the response: `proxy/attempt.ts`. */

@@ -63,7 +63,7 @@ export class ClientStream implements OutgoingConnection, StreamOwner {
     this.#stream = stream
     const waits = request.tunnel !== null || request.expectsContinue
     const bodiless = request.tunnel === null && request.body.length === 'none'
-    stream.headers(requestList(request, home.scheme), bodiless)
+    stream.headers(requestList(request, home.scheme), bodiless, request.guarded)
     if (!bodiless && !waits) stream.pump(request.body)
   }
 
@@ -127,7 +127,7 @@ export class ClientStream implements OutgoingConnection, StreamOwner {
       return
     }
     this.#head = head
-    taker.onResponse(head, stream.body)
+    taker.onResponse(stream.guarded === null ? head : { ...head, guarded: stream.guarded }, stream.body)
     // What was asked for as a tunnel and is none has no body; nor has one that nobody wants any more.
     if (request.tunnel !== null && this.#stream === stream) stream.pump(NO_BODY)
   }

@@ -24,9 +24,10 @@ export class HeaderWriter {
   /**
    * Writes a block.
    * @param flags END_STREAM, or 0
+   * @param guarded names that no hop may put into its table (RFC 7541 section 6.2.3); null: none
    * @returns where its flags stand in the output
    */
-  write(id: number, list: HeaderList, flags: number): number {
+  write(id: number, list: HeaderList, flags: number, guarded: readonly string[] | null): number {
     const output = this.#output
     const encoder = this.#encoder
     let bound = FRAME_HEADER + PER_BLOCK
@@ -34,7 +35,8 @@ export class HeaderWriter {
     output.reserve(bound)
     const { at } = output
     encoder.begin(output.buffer, at + FRAME_HEADER)
-    encoder.fields(list)
+    if (guarded === null) encoder.fields(list)
+    else encoder.guardedFields(list, guarded)
     const end = encoder.end()
     const length = end - at - FRAME_HEADER
     if (length > MAX_FRAME)

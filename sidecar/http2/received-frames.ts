@@ -98,7 +98,7 @@ export class ReceivedFrames implements FrameSink {
     if (stream === null) return
     const error =
       outcome === 'ok'
-        ? stream.takeBlock(decoder.headers, ended)
+        ? stream.takeBlock(decoder.headers, ended, decoder.sensitive)
         : stream.takeMalformed(decoder.fault, outcome === 'too_large', ended)
     if (error !== NO_ERROR) session.ends.violate(stream, error, 'HEADERS')
   }

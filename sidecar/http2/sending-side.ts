@@ -42,6 +42,7 @@ export abstract class SendingSide implements BodySink, Sender {
   /** The source ended; what follows the bytes that wait. */
   #ending = false
   #trailers: HeaderList | null = null
+  #guarded: readonly string[] | null = null
   /** Where the flags of our last frame stand in the output, while it is in this epoch. */
   #flagsAt = 0
   #epoch = -1
@@ -59,13 +60,18 @@ export abstract class SendingSide implements BodySink, Sender {
     return this.#waiting !== null && this.#waiting.length > 0
   }
 
-  /** Sends a header block: pseudo fields first, names in lower case, values byte strings. `end`: nothing follows. */
-  headers(list: HeaderList, end: boolean): void {
+  /**
+   * Sends a header block: pseudo fields first, names in lower case, values byte strings.
+   * @param end nothing follows
+   * @param guarded names that no hop may put into its table, here and in the trailers; null: none
+   */
+  headers(list: HeaderList, end: boolean, guarded: readonly string[] | null = null): void {
     if (this.closed || this.sent) return
     const { session } = this
     if (this.id === 0) this.id = this.nextId()
     this.framesBefore = session.frames
-    this.#flagsAt = session.writeBlock(this.id, list, end ? END_STREAM : 0)
+    this.#guarded = guarded
+    this.#flagsAt = session.writeBlock(this.id, list, end ? END_STREAM : 0, guarded)
     this.#epoch = session.output.epoch
     if (end) this.#finish()
   }
@@ -188,7 +194,8 @@ export abstract class SendingSide implements BodySink, Sender {
     const { output } = session
     const trailers = this.#trailers
     this.#trailers = null
-    if (trailers !== null && trailers.length > 0) session.writeBlock(this.id, trailers, END_STREAM)
+    if (trailers !== null && trailers.length > 0)
+      session.writeBlock(this.id, trailers, END_STREAM, this.#guarded)
     else if (this.#epoch === output.epoch) {
       // `#flagsAt` is where our own frame put its flags.
       output.buffer[this.#flagsAt] = (output.buffer[this.#flagsAt] as number) | END_STREAM

@@ -204,6 +204,7 @@ export class ServerStream implements StreamOwner, Responder {
       if (name === 'date') dated = true
       list.push(name, headers[i + 1] as string)
     }
+    const guarded = this.#exchange?.guardedAnswer ?? null
     if (!dated) list.push('date', this.#session.host.date.value)
     const { length } = body
     // What a GET would have had; 204 never has a length.
@@ -211,9 +212,9 @@ export class ServerStream implements StreamOwner, Responder {
     const bodiless = method === 'HEAD' || status === 204 || status === 304
     if (bodiless || length === 'none' || length === 0) {
       body.start(NOWHERE)
-      stream.headers(list, true)
+      stream.headers(list, true, guarded)
     } else {
-      stream.headers(list, false)
+      stream.headers(list, false, guarded)
       stream.pump(body)
     }
   }
@@ -242,6 +243,7 @@ export class ServerStream implements StreamOwner, Responder {
       entry: host.entry,
       startedAt: host.wheel.now(),
     })
+    exchange.guarded = this.#stream.guarded
     this.#exchange = exchange
     return exchange
   }

@@ -223,8 +223,8 @@ export class Session implements ChannelOwner, OutputOwner {
   }
 
   /** Writes a header block. @returns where its flags stand in the output */
-  writeBlock(id: number, list: HeaderList, flags: number): number {
-    return this.#writer.write(id, list, flags)
+  writeBlock(id: number, list: HeaderList, flags: number, guarded: readonly string[] | null): number {
+    return this.#writer.write(id, list, flags, guarded)
   }
 
   takeSettings(): void {

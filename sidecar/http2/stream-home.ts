@@ -21,7 +21,7 @@ export interface SendingHome {
   readonly channel: { readonly buffers: ReadBuffers }
   newQueue(): ByteQueue
   /** Writes a header block. @returns where its flags stand in the output */
-  writeBlock(id: number, list: HeaderList, flags: number): number
+  writeBlock(id: number, list: HeaderList, flags: number, guarded: readonly string[] | null): number
 }
 
 /** What else it needs: a window for what comes, an id, and an end. */

@@ -13,6 +13,8 @@ import { malformedTrailers } from './trailers.ts'
 export class Stream extends SendingSide {
   readonly #home: StreamHome<Stream>
   readonly openedAt: number = this.movedAt
+  /** Names of the peer's head that no hop may put into its table (RFC 7541 section 6.2.3); null: none. */
+  guarded: readonly string[] | null = null
   /** Whether the peer's message is complete. */
   received = false
   #body: StreamBody | null = null
@@ -89,8 +91,12 @@ export class Stream extends SendingSide {
 
   // --- what the session uses -----------------------------------------------------------------------------------
 
-  /** A header block came and was read. @returns an error code for the stream, or NO_ERROR */
-  takeBlock(headers: HeaderList, ended: boolean): number {
+  /**
+   * A header block came and was read.
+   * @param guarded names that the peer wants in no table
+   * @returns an error code for the stream, or NO_ERROR
+   */
+  takeBlock(headers: HeaderList, ended: boolean, guarded: readonly string[] | null): number {
     if (this.received) return STREAM_CLOSED
     if (this.#headed) return this.#takeTrailers(headers, ended)
     if (this.side === 'client' && headers[0] === ':status' && headers[1]?.startsWith('1') === true) {
@@ -100,6 +106,7 @@ export class Stream extends SendingSide {
       this.received = ended
       if (!ended) this.#body = new StreamBody(this, this.#home, this.#home.streamWindow)
     }
+    this.guarded = guarded
     this.owner.onHead(headers, ended)
     this.#settle()
     return NO_ERROR

@@ -48,6 +48,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
   readonly host: string
   readonly headers: HeaderList
   readonly tunnel: string | null
+  readonly guarded: readonly string[] | null
   body: BodySource = NO_BODY
   expectsContinue = false
   status = 0
@@ -91,6 +92,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     this.host = host
     this.headers = exchange.upstreamHeaders
     this.tunnel = exchange.tunnel
+    this.guarded = exchange.guarded
   }
 
   /** @param fresh on a connection that was never used */

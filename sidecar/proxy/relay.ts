@@ -27,6 +27,7 @@ export function relay(
 ): void {
   const { endpoint } = attempt
   exchange.endpoint = endpoint.label
+  exchange.guardedAnswer = head.guarded ?? null
   try {
     const headers = responseHeaders(head.headers, head.version)
     const { affinity } = route.policies

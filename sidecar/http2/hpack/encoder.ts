@@ -127,6 +127,16 @@ export class HpackEncoder {
     for (let i = 0; i < headers.length; i += 2) this.field(headers[i] as string, headers[i + 1] as string)
   }
 
+  /** Writes the fields of a list, those of these names as `sensitive` does. */
+  guardedFields(headers: HeaderList, names: readonly string[]): void {
+    for (let i = 0; i < headers.length; i += 2) {
+      const name = headers[i] as string
+      const value = headers[i + 1] as string
+      if (names.includes(name)) this.sensitive(name, value)
+      else this.field(name, value)
+    }
+  }
+
   /** Ends the block. Returns the place behind it in `out`. */
   end(): number {
     this.#open = false
