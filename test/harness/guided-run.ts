@@ -64,7 +64,7 @@ export async function curlStep(
   args: readonly string[],
 ): Promise<{ status: number; text: string; body: string }> {
   const { stdout } = await promisify(execFile)('curl', ['-s', '--max-time', '10', ...args])
-  const head = /^HTTP\/1\.1 (\d{3})[\s\S]*?\r\n\r\n/.exec(stdout)
+  const head = /^HTTP\/[\d.]+ (\d{3})[\s\S]*?\r\n\r\n/.exec(stdout)
   return { status: Number(head?.[1]), text: stdout, body: stdout.slice(head?.[0].length ?? 0) }
 }
 

@@ -83,7 +83,10 @@ describe('how many', () => {
     await proxy.step(1200)
     for (const answer of waiting.splice(0)) answer()
     const statuses = (await Promise.all(answers)).map(one => one.status)
-    assert.deepEqual(statuses.toSorted((a, b) => a - b), [200, 200, 200, 503, 503])
+    assert.deepEqual(
+      statuses.toSorted((a, b) => a - b),
+      [200, 200, 200, 503, 503],
+    )
     assert.equal(server.peers.length, 1)
     const line = await proxy.accessLine(one => one.status === 503)
     assert.deepEqual([line.reason, line['cause']], ['upstream_overloaded', 'no stream was free in time'])

@@ -75,93 +75,90 @@ const endpoint = shorter(
 )
 
 /** Where requests go. */
-export const upstreamSchema = section(
-  'an upstream',
-  {
-    url: option(url, "where it is; its path is put in front of the request's"),
-    endpoints: option(
-      list(endpoint),
-      'its addresses, instead of `url`; names are resolved to all their addresses',
-    ),
-    discovery: option(discovery, 'finds its endpoints, instead of `url` and `endpoints`'),
-    loadBalance: option(
-      loadBalance,
-      'how an endpoint is chosen: the name of a policy, or a map',
-      'least-request',
-    ),
-    healthCheck: option(
-      healthCheck,
-      'how its endpoints are asked whether they are well: a path, or a map',
-      false,
-    ),
-    outlierDetection: option(outlierDetection, 'puts aside endpoints that answer with errors', 'on'),
-    circuitBreaker: option(
-      circuitBreaker,
-      'refuses requests at once while it fails; 503 `circuit_open`. `on` is 5 failures in a row, for 30s',
-      false,
-    ),
-    limits: option(
-      section('limits of an upstream', {
-        inFlight: option(integer(1, 1_000_000), 'requests in flight at one time', 1024),
-        pending: option(integer(0, 1_000_000), 'requests that wait for a connection', 256),
-        connections: option(
-          integerOrOff(1, 1_000_000),
-          'open connections to all endpoints together; of HTTP/2 each endpoint may have one in any case. Default: as many as are in flight',
-          false,
-        ),
-        retries: option(
-          integerOrOff(0, 1_000_000),
-          'retries that run or wait, whatever the budgets of the routes allow',
-          false,
-        ),
-        adaptive: option(
-          shorter(
-            expandMember,
-            orOff(
-              section('an adaptive limit', {
-                min: option(integer(1, 1_000_000), 'what it never goes below', 10),
-              }),
-            ),
-            [{ type: 'boolean' }],
+export const upstreamSchema = section('an upstream', {
+  url: option(url, "where it is; its path is put in front of the request's"),
+  endpoints: option(
+    list(endpoint),
+    'its addresses, instead of `url`; names are resolved to all their addresses',
+  ),
+  discovery: option(discovery, 'finds its endpoints, instead of `url` and `endpoints`'),
+  loadBalance: option(
+    loadBalance,
+    'how an endpoint is chosen: the name of a policy, or a map',
+    'least-request',
+  ),
+  healthCheck: option(
+    healthCheck,
+    'how its endpoints are asked whether they are well: a path, or a map',
+    false,
+  ),
+  outlierDetection: option(outlierDetection, 'puts aside endpoints that answer with errors', 'on'),
+  circuitBreaker: option(
+    circuitBreaker,
+    'refuses requests at once while it fails; 503 `circuit_open`. `on` is 5 failures in a row, for 30s',
+    false,
+  ),
+  limits: option(
+    section('limits of an upstream', {
+      inFlight: option(integer(1, 1_000_000), 'requests in flight at one time', 1024),
+      pending: option(integer(0, 1_000_000), 'requests that wait for a connection', 256),
+      connections: option(
+        integerOrOff(1, 1_000_000),
+        'open connections to all endpoints together; of HTTP/2 each endpoint may have one in any case. Default: as many as are in flight',
+        false,
+      ),
+      retries: option(
+        integerOrOff(0, 1_000_000),
+        'retries that run or wait, whatever the budgets of the routes allow',
+        false,
+      ),
+      adaptive: option(
+        shorter(
+          expandMember,
+          orOff(
+            section('an adaptive limit', {
+              min: option(integer(1, 1_000_000), 'what it never goes below', 10),
+            }),
           ),
-          'finds the number in flight that it answers without queueing, up to `inFlight`',
-          false,
+          [{ type: 'boolean' }],
         ),
-      }),
-      'how much it is given at one time; 503 `upstream_overloaded` beyond',
-    ),
-    tls: option(
-      orOff(upstreamTls),
-      'encrypts the way to it; `https://` means `on`, with the authorities of the system',
-    ),
-    proxyProtocol: option(
-      shorter(value => (value === true || value === 'on' ? 'v2' : value), orOff(oneOf(['v1', 'v2'])), [
-        { type: 'boolean' },
-      ]),
-      'TCP routes: each connection begins with a PROXY protocol header that names the client; `on` is `v2`',
-      false,
-    ),
-    protocol: option(
-      oneOf(['http1', 'http2']),
-      'what is spoken with it; `http2` without TLS is h2c, with TLS it has to be agreed on (ALPN)',
-      'http1',
-    ),
-    connection: option(
-      section('connections of an upstream', {
-        connect: option(
-          duration,
-          'how long a connection may take to be made; 1s where every endpoint is on this machine',
-          '2s',
-        ),
-        keepAlive: option(
-          duration,
-          'how long an idle connection is kept; 5m where `protocol` is `http2`',
-          '3s',
-        ),
-      }),
-      'its connections',
-    ),
-  },
-)
+        'finds the number in flight that it answers without queueing, up to `inFlight`',
+        false,
+      ),
+    }),
+    'how much it is given at one time; 503 `upstream_overloaded` beyond',
+  ),
+  tls: option(
+    orOff(upstreamTls),
+    'encrypts the way to it; `https://` means `on`, with the authorities of the system',
+  ),
+  proxyProtocol: option(
+    shorter(value => (value === true || value === 'on' ? 'v2' : value), orOff(oneOf(['v1', 'v2'])), [
+      { type: 'boolean' },
+    ]),
+    'TCP routes: each connection begins with a PROXY protocol header that names the client; `on` is `v2`',
+    false,
+  ),
+  protocol: option(
+    oneOf(['http1', 'http2']),
+    'what is spoken with it; `http2` without TLS is h2c, with TLS it has to be agreed on (ALPN)',
+    'http1',
+  ),
+  connection: option(
+    section('connections of an upstream', {
+      connect: option(
+        duration,
+        'how long a connection may take to be made; 1s where every endpoint is on this machine',
+        '2s',
+      ),
+      keepAlive: option(
+        duration,
+        'how long an idle connection is kept; 5m where `protocol` is `http2`',
+        '3s',
+      ),
+    }),
+    'its connections',
+  ),
+})
 /** An upstream as it is written, after the schema has read it. */
 export type WrittenUpstream = z.infer<typeof upstreamSchema>
