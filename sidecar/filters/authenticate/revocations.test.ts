@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { openRevocations, Revocations } from './revocations.ts'
 
 const SPEC = {
-  tokens: ['t-1'],
+  tokens: ['t-1', '1001'],
   subjects: [
     ['mallory', null],
     ['alice', 5000],
@@ -22,6 +22,7 @@ test('by the identifier of a token, by the caller, and by the caller until a mom
     ['bob', { jti: 't-1' }, 0, true],
     ['bob', { jti: 't-2' }, 0, false],
     ['bob', { jti: ['t-1'] }, 0, false],
+    ['bob', { jti: 1001 }, 0, true],
     ['bob', {}, null, false],
     ['mallory', {}, 9e15, true],
     ['mallory', {}, null, true],

@@ -1,3 +1,4 @@
+import { claimText } from '../../exchange/caller.ts'
 import type { TokenIdentity } from './jwt/claims.ts'
 import type { RevokedSpec } from './schema.ts'
 
@@ -17,8 +18,9 @@ export class Revocations {
    * @param issuedAt milliseconds since 1970; null where it is not said, and then it may have been issued at any time
    */
   refuses({ subject, claims }: Pick<TokenIdentity, 'subject' | 'claims'>, issuedAt: number | null): boolean {
-    const id = claims['jti']
-    if (typeof id === 'string' && this.#tokens.has(id)) return true
+    // Some issuers number their tokens.
+    const id = claimText(claims, 'jti')
+    if (id !== null && this.#tokens.has(id)) return true
     const before = subject === null ? undefined : this.#subjects.get(subject)
     return before !== undefined && (issuedAt === null || issuedAt < before)
   }
