@@ -28,6 +28,7 @@ const KNOWN = [
   'capture',
   'skip-ports',
   'tcp-ports',
+  'http2-ports',
   'upstreams',
   'http-proxy',
   'image',
@@ -48,6 +49,8 @@ export interface Wishes {
   readonly captures: boolean
   readonly skipPorts: ReadonlySet<number>
   readonly tcpPorts: ReadonlySet<number>
+  /** Ports where the app speaks HTTP/2 and nothing else, as gRPC servers do. */
+  readonly http2Ports: ReadonlySet<number>
   readonly upstreams: readonly Upstream[]
   readonly httpProxy: boolean
   /** Whether the pod brings a configuration of its own. */
@@ -69,6 +72,7 @@ export function readWishes(pod: Pod, base: Settings): Wishes | string {
   const appPorts = readAppPorts(of('app-port') ?? '')
   const skipPorts = readPorts(of('skip-ports') ?? '')
   const tcpPorts = readPorts(of('tcp-ports') ?? '')
+  const http2Ports = readPorts(of('http2-ports') ?? '')
   const upstreams = readUpstreams(of('upstreams') ?? settings.outbound.upstreams.join(','))
   const httpProxy = readSwitch(of('http-proxy'), settings.outbound.httpProxy)
   const movePort = of('move-port')
@@ -76,6 +80,9 @@ export function readWishes(pod: Pod, base: Settings): Wishes | string {
   if (typeof appPorts === 'string') return `${PREFIX}app-port: ${appPorts}`
   if (typeof skipPorts === 'string') return `${PREFIX}skip-ports: ${skipPorts}`
   if (typeof tcpPorts === 'string') return `${PREFIX}tcp-ports: ${tcpPorts}`
+  if (typeof http2Ports === 'string') return `${PREFIX}http2-ports: ${http2Ports}`
+  const both = [...http2Ports].find(port => tcpPorts.has(port))
+  if (both !== undefined) return `${PREFIX}http2-ports: ${both} is one of tcp-ports already`
   if (typeof upstreams === 'string') return `${PREFIX}upstreams: ${upstreams}`
   if (typeof httpProxy === 'string') return `${PREFIX}http-proxy: ${httpProxy}`
   if (of('http-proxy') !== undefined && httpProxy && upstreams.length === 0)
@@ -96,6 +103,7 @@ export function readWishes(pod: Pod, base: Settings): Wishes | string {
     captures: capture !== undefined,
     skipPorts,
     tcpPorts,
+    http2Ports,
     upstreams,
     httpProxy: httpProxy && upstreams.length > 0,
     hasOwnConfig: of('config') !== undefined,

@@ -10,6 +10,9 @@ const SPARE_SECONDS = 5
 /** No drain takes a year; Kubernetes takes numbers that no duration can hold. */
 const MOST_SECONDS = 365 * 86_400
 
+/** Whom the kubelet asks by gRPC (grpc/grpc, doc/health-checking.md). */
+const HEALTH = 'grpc.health.v1.Health'
+
 /** What a listener says whose requests are none of the world: policies of `defaults` are about the app's callers. */
 const UNGUARDED = { authenticate: false, authorize: false, rateLimit: false }
 
@@ -41,7 +44,7 @@ export function generateConfig(
   const all = {
     ...Object.fromEntries(passed.map(port => [`app-${port.declared}`, local(port.app, port.protocol)])),
     // A pool of their own: a busy app must not look like one that is dead.
-    ...Object.fromEntries(probed.map(port => [`probe-${port}`, local(port, 'http')])),
+    ...Object.fromEntries(probed.map(port => [`probe-${port}`, local(port, protocolOf(port, passed))])),
     ...Object.fromEntries(upstreams.map(({ name, url }) => [name, { url }])),
   }
   const config = {
@@ -55,8 +58,14 @@ export function generateConfig(
   return stringify(config, { lineWidth: 0 })
 }
 
-function local(port: number, protocol: 'http' | 'tcp'): object {
-  return protocol === 'tcp' ? { endpoints: [`127.0.0.1:${port}`] } : { url: `http://127.0.0.1:${port}` }
+function local(port: number, protocol: PassedPort['protocol']): object {
+  if (protocol === 'tcp') return { endpoints: [`127.0.0.1:${port}`] }
+  const url = `http://127.0.0.1:${port}`
+  return protocol === 'http2' ? { url, protocol } : { url }
+}
+
+function protocolOf(app: number, passed: readonly PassedPort[]): PassedPort['protocol'] {
+  return passed.find(port => port.app === app)?.protocol ?? 'http'
 }
 
 /** Routes rather than one action, so that other files can add routes to the listener. */
@@ -77,12 +86,16 @@ function probeListener(probes: readonly ProbeRoute[], port: number): object {
     role: 'inbound',
     address: `:${port}`,
     ...UNGUARDED,
-    routes: probes.map(({ name, path, appPath, appPort }) => ({
-      name,
-      match: { path: { exact: path }, methods: ['GET'] },
-      rewrite: { path: appPath },
-      upstream: `probe-${appPort}`,
-    })),
+    routes: probes.map(({ name, path, appPath, appPort }) =>
+      path === null
+        ? { name, match: { grpc: { service: HEALTH, method: 'Check' } }, upstream: `probe-${appPort}` }
+        : {
+            name,
+            match: { path: { exact: path }, methods: ['GET'] },
+            rewrite: { path: appPath },
+            upstream: `probe-${appPort}`,
+          },
+    ),
   }
 }
 

@@ -82,6 +82,7 @@ const annotations = fc.record(
     'outrigger.dev/move-port': fc.constantFrom('env'),
     'outrigger.dev/capture': fc.constantFrom('inbound'),
     'outrigger.dev/tcp-ports': rarely('8080', ''),
+    'outrigger.dev/http2-ports': rarely('8080', ''),
     'outrigger.dev/skip-ports': rarely('8081', ''),
     'outrigger.dev/upstreams': fc.constantFrom('users', 'users,billing=https://b.example', ''),
     'outrigger.dev/http-proxy': fc.constantFrom('enabled'),

@@ -11,7 +11,8 @@ const LAST_PORT = 65_535
 export interface PassedPort extends PortReport {
   /** Where the sidecar listens. */
   readonly sidecar: number
-  readonly protocol: 'http' | 'tcp'
+  /** What the app speaks there: HTTP/1.1, HTTP/2 and nothing else, or what nobody looks into. */
+  readonly protocol: 'http' | 'http2' | 'tcp'
 }
 
 /** What becomes of the ports of a pod. */
@@ -54,7 +55,11 @@ export function planPorts(pod: Pod, wishes: Wishes): PortPlan | Skip {
       notes.push(`port ${declared} passes by the sidecar, as ${PREFIX}skip-ports says`)
       continue
     }
-    const protocol = wishes.tcpPorts.has(declared) ? 'tcp' : 'http'
+    const protocol = wishes.tcpPorts.has(declared)
+      ? 'tcp'
+      : wishes.http2Ports.has(declared)
+        ? 'http2'
+        : 'http'
     const app = wishes.appPorts.get(declared) ?? (alone ? wishes.appPorts.get('only') : undefined)
     if (app !== undefined) passed.push({ ...base, sidecar: declared, app, by: 'app-port', protocol })
     else if (wishes.movesByEnv && takesPort(container, port))
@@ -86,6 +91,7 @@ function wrongNumbers(tcp: readonly Declared[], wishes: Wishes): Skip | null {
     ['app-port', [...wishes.appPorts.keys()].filter(key => key !== 'only')],
     ['skip-ports', [...wishes.skipPorts]],
     ['tcp-ports', [...wishes.tcpPorts]],
+    ['http2-ports', [...wishes.http2Ports]],
   ] as const) {
     const odd = ports.find(port => !numbers.includes(port))
     if (odd !== undefined)

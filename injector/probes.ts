@@ -7,7 +7,8 @@ import { Skip } from './report.ts'
 /** A path of the listener of probes, and what of the app it leads to. */
 export interface ProbeRoute {
   readonly name: string
-  readonly path: string
+  /** Null: the health check of gRPC, which has no path of its choice. */
+  readonly path: string | null
   readonly appPath: string
   readonly appPort: number
 }
@@ -93,20 +94,31 @@ class Mover {
     const port = this.#find(asked.port)
     if (port === undefined) return handler
     const label = `${word} of ${this.#container.name}`
-    if (port.protocol === 'http' && (grpc != null || httpGet?.scheme === 'HTTPS'))
+    if (port.protocol === 'http' && grpc != null)
       return new Skip(
         'port_not_http',
-        `the ${label} asks port ${port.declared} by ${grpc == null ? 'HTTPS' : 'gRPC'}; ${PREFIX}tcp-ports: "${port.declared}" passes it as TCP, without policies about requests`,
+        `the ${label} asks port ${port.declared} by gRPC; ${PREFIX}http2-ports: "${port.declared}" says that the app speaks it there`,
+      )
+    if (port.protocol !== 'tcp' && httpGet?.scheme === 'HTTPS')
+      return new Skip(
+        'port_not_http',
+        `the ${label} asks port ${port.declared} by HTTPS; ${PREFIX}tcp-ports: "${port.declared}" passes it as TCP, without policies about requests`,
       )
     if (httpGet != null) {
-      const route = port.protocol === 'http' ? this.#route(httpGet.path ?? '/', port, word) : null
+      const route = port.protocol !== 'tcp' ? this.#route(httpGet.path ?? '/', port, word) : null
       if (route !== null)
         return { ...handler, httpGet: { ...httpGet, path: route, port: this.#settings.ports.appProbes } }
-      if (port.protocol === 'http')
+      if (port.protocol !== 'tcp')
         this.#notes.push(`the ${label} passes the policies of port ${port.declared}`)
       return { ...handler, httpGet: { ...httpGet, port: port.sidecar } }
     }
-    if (grpc != null) return { ...handler, grpc: { ...grpc, port: port.sidecar } }
+    if (grpc != null) {
+      if (port.protocol === 'http2' && this.#health(port))
+        return { ...handler, grpc: { ...grpc, port: this.#settings.ports.appProbes } }
+      if (port.protocol === 'http2')
+        this.#notes.push(`the ${label} passes the policies of port ${port.declared}`)
+      return { ...handler, grpc: { ...grpc, port: port.sidecar } }
+    }
     this.#notes.push(`the ${label} only connects: it succeeds as soon as the sidecar listens`)
     return { ...handler, tcpSocket: { ...tcpSocket, port: port.sidecar } }
   }
@@ -116,6 +128,14 @@ class Mover {
     const named = this.#container.ports?.find(({ name }) => name === target)
     const number = named?.containerPort ?? Number(target)
     return this.#passed.find(({ declared, app }) => declared === number || app === number)
+  }
+
+  /** Whether the listener of probes leads health checks of gRPC to this port: all have one path, so only one port's do. */
+  #health(port: PassedPort): boolean {
+    const route = this.#routes.find(({ path }) => path === null)
+    if (route === undefined)
+      this.#routes.push({ name: 'grpc-health', path: null, appPath: '', appPort: port.app })
+    return route === undefined || route.appPort === port.app
   }
 
   /** The path at the listener of probes, or null where none can stand for it. */
