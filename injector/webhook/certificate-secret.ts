@@ -1,7 +1,7 @@
 import type { ApiClient } from '../../sidecar/kubernetes/api-client.ts'
 import type { ApiObject } from '../../sidecar/kubernetes/api-object.ts'
 import type { CertificateState } from './certificate-state.ts'
-import { isObject, metaOf } from '../../sidecar/kubernetes/api-object.ts'
+import { isObject, listOf, metaOf, textOf } from '../../sidecar/kubernetes/api-object.ts'
 
 /** A Secret as it was read. */
 export interface ReadSecret {
@@ -9,6 +9,8 @@ export interface ReadSecret {
   readonly object: ApiObject | null
   /** Null where it holds no certificates. */
   readonly state: CertificateState | null
+  /** When the API server stored it, by its own clock in milliseconds; 0 where it does not say. */
+  readonly writtenAt: number
 }
 
 /** The Secret in which the replicas share their certificates. */
@@ -26,9 +28,11 @@ export class CertificateSecret {
   /** @returns what stands there, or why it cannot be read */
   async read(): Promise<ReadSecret | string> {
     const { status, body, error } = await this.#api.get(`${this.#path()}/${this.#name}`)
-    if (status === 404) return { object: null, state: null }
+    if (status === 404) return { object: null, state: null, writtenAt: 0 }
     if (error !== '') return error
-    return isObject(body) ? { object: body, state: stateIn(body) } : 'the answer is no Secret'
+    return isObject(body)
+      ? { object: body, state: stateIn(body), writtenAt: writtenAt(body) }
+      : 'the answer is no Secret'
   }
 
   /**
@@ -77,6 +81,14 @@ function dataOf({ current, next, previous, serving }: CertificateState): Record<
   return Object.fromEntries(
     Object.entries(texts).map(([key, text]) => [key, Buffer.from(text).toString('base64')]),
   )
+}
+
+function writtenAt(secret: ApiObject): number {
+  const metadata = isObject(secret['metadata']) ? secret['metadata'] : {}
+  const times = listOf(metadata['managedFields']).map(one =>
+    Date.parse(isObject(one) ? textOf(one['time']) : ''),
+  )
+  return Math.max(0, ...times.filter(time => !Number.isNaN(time)))
 }
 
 function stateIn(secret: ApiObject): CertificateState | null {

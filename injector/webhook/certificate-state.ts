@@ -3,6 +3,8 @@ import { Authority, type KeyPair } from '../../sidecar/certificates/authority.ts
 
 /** Clocks of machines differ; a certificate is good a little before it is made. */
 const EARLY_MS = 300_000
+/** What is good only so much later was made by a clock that is wrong: the API server would take it for none. */
+const SKEW_MS = 3_600_000
 
 /**
  * How long certificates are good, in milliseconds. All are renewed at half of it. A certificate and the overlap together
@@ -48,6 +50,7 @@ export function notAfterOf(cert: string): number {
  * it signed have ended: whichever replica serves with whatever it read last, the API server knows it.
  * @param announced whether the API server was told of `next`
  * @param now on the wall clock
+ * @param time as `isEarly` has it
  * @returns null where nothing is due
  */
 export async function renew(
@@ -55,8 +58,9 @@ export async function renew(
   wish: CertificateWish,
   announced: boolean,
   now: number,
+  time: number = now,
 ): Promise<CertificateState | null> {
-  if (state === null || !isUsable(state, now)) return begin(state, wish, now)
+  if (state === null || !isUsable(state, now) || isEarly(state, time)) return begin(state, wish, now)
   let { current, next, previous, serving } = state
   if (next === null && now >= halfOf(current.cert)) next = await newAuthority(wish, now)
   else if (next !== null && announced && now >= madeAt(next.cert) + wish.lives.overlap) {
@@ -90,14 +94,31 @@ async function begin(
 }
 
 /** Whether the keys fit, the authority signed the certificate, and neither is over. */
-export function isUsable({ current, next, serving }: CertificateState, now: number): boolean {
+export function isUsable(state: CertificateState, now: number): boolean {
+  return isWhole(state) && [state.current, state.serving].every(({ cert }) => now < notAfterOf(cert))
+}
+
+/**
+ * Whether they are good only later: whoever made them has a clock that is ahead, and the API server takes them for none.
+ * @param time the later one of our clock and of that by which the API server stored them
+ */
+export function isEarly(state: CertificateState, time: number): boolean {
+  return isWhole(state) && [state.current, state.serving].some(({ cert }) => madeAt(cert) > time + SKEW_MS)
+}
+
+/**
+ * A state in place of another that somebody made by another clock. Both are trusted, since the other replica serves with its
+ * own, and nobody knows whose clock is right.
+ */
+export function besides(state: CertificateState, other: CertificateState): CertificateState {
+  if (state.previous !== null || other.current.cert === state.current.cert || !isWhole(other)) return state
+  return { ...state, previous: { cert: other.current.cert, until: notAfterOf(other.current.cert) } }
+}
+
+function isWhole({ current, next, serving }: CertificateState): boolean {
   try {
-    const authority = new X509Certificate(current.cert)
-    const certificate = new X509Certificate(serving.cert)
     return (
-      now < authority.validToDate.getTime() &&
-      now < certificate.validToDate.getTime() &&
-      certificate.verify(authority.publicKey) &&
+      new X509Certificate(serving.cert).verify(new X509Certificate(current.cert).publicKey) &&
       [current, next, serving].every(pair => pair === null || isPair(pair))
     )
   } catch {

@@ -5,7 +5,7 @@ import type { CertificateSecret } from './certificate-secret.ts'
 import type { CertificateState, CertificateWish } from './certificate-state.ts'
 import type { ServingCertificate, UseCertificate } from './serving-certificate.ts'
 import type { WebhookMetrics } from './webhook-metrics.ts'
-import { bundleOf, isUsable, notAfterOf, renew } from './certificate-state.ts'
+import { besides, bundleOf, isEarly, isUsable, notAfterOf, renew } from './certificate-state.ts'
 
 /** How often it is tried again at once where another replica was faster. */
 const TRIES = 4
@@ -61,10 +61,9 @@ export class OwnCertificates implements ServingCertificate {
     if (typeof read === 'string') return this.#failed('secret', `the Secret cannot be read: ${read}`)
     const known = typeof bundles === 'string' ? null : bundles
     const now = this.#parts.clock.wall()
-    // What is gone or broken is written again from what we serve with.
-    const isWhole = read.state !== null && isUsable(read.state, now)
-    const before = isWhole ? read.state : (this.#state ?? read.state)
-    const renewed = await renew(before, this.#parts.wish, isAnnounced(before, known), now)
+    const time = Math.max(now, read.writtenAt)
+    const before = this.#choose(read.state, now, time)
+    const renewed = await renew(before, this.#parts.wish, isAnnounced(before, known), now, time)
     const state = renewed ?? before
     if (state === null) return 'there is no certificate'
     if (state !== read.state) {
@@ -87,6 +86,19 @@ export class OwnCertificates implements ServingCertificate {
     metrics.bundlePatched()
     log.info('caBundle written')
     return null
+  }
+
+  /** What is gone or broken is written again from what we serve with. */
+  #choose(read: CertificateState | null, now: number, time: number): CertificateState | null {
+    const isLater = read !== null && isEarly(read, time)
+    if (isLater)
+      this.#parts.log.warn(
+        'certificates that are good only later: the clock of a replica is wrong',
+        namesOf(read),
+      )
+    if (read !== null && !isLater && isUsable(read, now)) return read
+    const own = this.#state
+    return own === null ? read : read === null || !isUsable(own, now) ? own : besides(own, read)
   }
 
   #take(state: CertificateState): void {

@@ -56,6 +56,7 @@ export class WebhookServer {
   readonly #bounds: WebhookBounds
   readonly #server: https.Server
   #bodies = 0
+  #connections = 0
   #underWay = 0
   #cut = 0
   #isEnding = false
@@ -85,6 +86,12 @@ export class WebhookServer {
       (request, response) => void this.#handle(request, response),
     )
     this.#server.maxConnections = maxConnections
+    // Whoever reaches the port may keep connections; the API server has to get one all the same, and comes back by itself.
+    this.#server.on('connection', socket => {
+      this.#connections++
+      socket.once('close', () => this.#connections--)
+      if (this.#connections > (maxConnections * 3) / 4) this.#server.closeIdleConnections()
+    })
     const repeated = new RepetitionLimit(log, clock)
     this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       socket.destroy()
