@@ -76,7 +76,7 @@ Try in another terminal:
       200: the same identity without its sidecar
   curl -i ${as('intruder')} ${users}
       403: a certificate of the same authority, but nobody that users expects
-  curl -i ${users}
+  curl -i --http1.1 ${users}
       no certificate, no handshake: curl says so and ends with 56
 
 The certificates are in ${certs} until this stops. Ctrl-C stops everything.
