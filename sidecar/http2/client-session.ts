@@ -80,6 +80,11 @@ export class ClientSession implements StreamHome, ChannelOwner, SessionOwner, Ti
     return this.#phase === 'open' && this.#session !== null ? this.#session.room : 0
   }
 
+  /** Whether it should take no more streams, for the sake of those that it has: many of its streams were reset. */
+  get worn(): boolean {
+    return this.#session?.limits.worn ?? false
+  }
+
   get connectProtocol(): boolean {
     return this.#session?.peer.connectProtocol ?? false
   }

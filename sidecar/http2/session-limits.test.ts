@@ -38,6 +38,29 @@ test('half of the streams reset at once is too many, once there were enough of t
   assert.ok(!limits.reset(0, 10))
 })
 
+test('what we reset ourselves wears a session out, unless it goes by the second or most streams end', () => {
+  const limits = new SessionLimits(TEST_SETTINGS, 0)
+  const old = 10_000
+  for (let i = 0; i < 300; i++) {
+    limits.ended()
+    limits.ended()
+    limits.resetByUs(0, old)
+  }
+  for (let i = 1; i <= 300; i++) limits.resetByUs(i * 31, old)
+  assert.ok(!limits.worn)
+  for (let i = 0; i < 100; i++) limits.resetByUs(9300, old)
+  assert.ok(limits.worn)
+})
+
+test('a quarter of the streams that we reset at once wears a session out', () => {
+  const limits = new SessionLimits(TEST_SETTINGS, 0)
+  for (let i = 0; i < 251; i++) limits.stream()
+  for (let i = 0; i < 62; i++) limits.resetByUs(0, 10)
+  assert.ok(!limits.worn)
+  limits.resetByUs(0, 10)
+  assert.ok(limits.worn)
+})
+
 test('control frames: a burst, a rate, and what streams and DATA allow', () => {
   const limits = new SessionLimits(TEST_SETTINGS, 0)
   const count = (now: number) => {

@@ -14,6 +14,12 @@ const PER_ENDED = 0.5
 /** A stream that is reset within this time was opened to be reset. */
 const PREMATURE_MS = 1000
 const PREMATURE_FROM = 500
+/**
+ * What we ourselves may reset before the session is left to those who are on it: half of what peers like us put up with,
+ * so that all streams that are still open may be reset as well.
+ */
+const OWN_BURST = 100
+const OWN_PREMATURE_FROM = PREMATURE_FROM / 2
 
 /**
  * What a peer may do that costs us more than it (security.md rows 32, 33, 36): resets of streams, whoever said them,
@@ -28,12 +34,17 @@ export class SessionLimits {
   #streams = 0
   #premature = 0
   #acks = 0
+  #own = OWN_BURST
+  #ownAt: number
+  #ownPremature = 0
+  #worn = false
 
   constructor(settings: Http2Settings, now: number) {
     this.#settings = settings
     this.#resets = settings.resetsBurst
     this.#resetsAt = now
     this.#controlAt = now
+    this.#ownAt = now
   }
 
   /** A stream was opened by the peer or by us. */
@@ -50,6 +61,25 @@ export class SessionLimits {
   /** A stream ended by itself: whoever lets them end may reset some. */
   ended(): void {
     this.#resets = Math.min(this.#settings.resetsBurst, this.#resets + PER_ENDED)
+    this.#own = Math.min(OWN_BURST, this.#own + PER_ENDED)
+  }
+
+  /** Client: whether so many streams were reset by us that the peer may soon end the session, and with it everybody's. */
+  get worn(): boolean {
+    return this.#worn
+  }
+
+  /**
+   * Client: we reset a stream.
+   * @param age milliseconds since it was opened
+   */
+  resetByUs(now: number, age: number): void {
+    const earned = ((now - this.#ownAt) * this.#settings.resetsPerSecond) / 1000
+    this.#own = Math.min(OWN_BURST, this.#own + Math.max(earned, 0)) - 1
+    this.#ownAt = now
+    if (age < PREMATURE_MS) this.#ownPremature++
+    const premature = this.#streams > OWN_PREMATURE_FROM && this.#ownPremature * 4 > this.#streams
+    if (this.#own < 0 || premature) this.#worn = true
   }
 
   #earn(frames: number): void {

@@ -147,6 +147,8 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
   }
 
   onRoom(session: ClientSession): void {
+    // Clients that cancel must not cost the others their session: those stay where they are, and others go elsewhere.
+    if (session.worn && this.#quota.room) session.retire()
     if (this.#waiting.length > 0) this.#serve(session, false)
   }
 

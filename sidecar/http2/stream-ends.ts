@@ -65,6 +65,8 @@ export class StreamEnds {
     if (stream.closed || session.over) return
     this.#remove(stream, 'ours')
     if (stream.id !== 0) session.output.wordFrame(RST_STREAM, stream.id, code)
+    if (stream.id !== 0 && session.side === 'client')
+      session.limits.resetByUs(session.now, session.now - stream.openedAt)
     stream.fail(error, tell)
     // What is our own doing is not held against the peer.
     const ours =
