@@ -12,6 +12,9 @@ export const TYPE = {
   continuation: 9,
 } as const
 
+/** Flags of section 6; SETTINGS and PING have ACK where others have END_STREAM. */
+export const FLAG = { endStream: 1, ack: 1, endHeaders: 4 } as const
+
 /** Error codes of section 7. */
 export const CODE = {
   none: 0,
@@ -65,9 +68,19 @@ export function pseudo(method: string, path: string): string[] {
   return [':method', method, ':scheme', 'http', ':path', path, ':authority', 'a.example']
 }
 
-/** Four bytes. */
-export function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(value)
+/** The payload of SETTINGS: identifier and value in turn. */
+export function settingsPayload(pairs: readonly number[]): Buffer {
+  const payload = Buffer.alloc((pairs.length / 2) * 6)
+  for (let i = 0; i < pairs.length; i += 2) {
+    payload.writeUInt16BE(pairs[i] ?? 0, i * 3)
+    payload.writeUInt32BE(pairs[i + 1] ?? 0, i * 3 + 2)
+  }
+  return payload
+}
+
+/** Four bytes of each. */
+export function uint32(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4)
+  values.forEach((value, i) => bytes.writeUInt32BE(value, i * 4))
   return bytes
 }

@@ -1,12 +1,9 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
-import { HpackDecoder } from '../../sidecar/http2/hpack/decoder.ts'
-import { type Frame, frameBytes, literals, TYPE } from './raw-h2.ts'
+import { FLAG, frameBytes, literals, settingsPayload, TYPE, uint32 } from './h2-frames.ts'
+import { type Frame, H2Reader } from './h2-reader.ts'
 
 const PREFACE_BYTES = 24
-const END_STREAM = 1
-const ACK = 1
-const END_HEADERS = 4
 
 /** What a server does, besides what it says of itself. */
 export interface RawH2Script {
@@ -66,11 +63,9 @@ export class RawH2Peer {
   /** Bytes of DATA that came. */
   received = 0
   readonly #script: RawH2Script
-  readonly #decoder = new HpackDecoder()
-  #preface = false
-  #bytes: Buffer = Buffer.alloc(0)
-  #block: Buffer = Buffer.alloc(0)
-  #ended = false
+  readonly #reader = new H2Reader()
+  /** Bytes of the preface that are still to come. */
+  #preface = PREFACE_BYTES
 
   constructor(socket: net.Socket, script: RawH2Script) {
     this.socket = socket
@@ -90,21 +85,16 @@ export class RawH2Peer {
 
   /** SETTINGS: identifier and value in turn. */
   settings(pairs: readonly number[]): void {
-    const payload = Buffer.alloc((pairs.length / 2) * 6)
-    for (let i = 0; i < pairs.length; i += 2) {
-      payload.writeUInt16BE(pairs[i] ?? 0, i * 3)
-      payload.writeUInt32BE(pairs[i + 1] ?? 0, i * 3 + 2)
-    }
-    this.frame(TYPE.settings, 0, 0, payload)
+    this.frame(TYPE.settings, 0, 0, settingsPayload(pairs))
   }
 
   /** A header block of literals. */
   head(stream: number, fields: readonly string[], end = false): void {
-    this.frame(TYPE.headers, END_HEADERS | (end ? END_STREAM : 0), stream, literals(fields))
+    this.frame(TYPE.headers, FLAG.endHeaders | (end ? FLAG.endStream : 0), stream, literals(fields))
   }
 
   data(stream: number, bytes: string | Buffer, end = false): void {
-    this.frame(TYPE.data, end ? END_STREAM : 0, stream, Buffer.from(bytes))
+    this.frame(TYPE.data, end ? FLAG.endStream : 0, stream, Buffer.from(bytes))
   }
 
   /** 200 and a text. */
@@ -114,69 +104,39 @@ export class RawH2Peer {
   }
 
   reset(stream: number, code: number): void {
-    this.frame(TYPE.reset, 0, stream, words(code))
+    this.frame(TYPE.reset, 0, stream, uint32(code))
   }
 
   goaway(last: number, code = 0): void {
-    this.frame(TYPE.goaway, 0, 0, words(last, code))
+    this.frame(TYPE.goaway, 0, 0, uint32(last, code))
   }
 
   window(stream: number, bytes: number): void {
-    this.frame(TYPE.window, 0, stream, words(bytes))
+    this.frame(TYPE.window, 0, stream, uint32(bytes))
   }
 
   #read(bytes: Buffer): void {
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes])
-    if (!this.#preface) {
-      if (this.#bytes.length < PREFACE_BYTES) return
-      this.#preface = true
-      this.#bytes = this.#bytes.subarray(PREFACE_BYTES)
+    const skipped = Math.min(this.#preface, bytes.length)
+    this.#preface -= skipped
+    if (this.#preface > 0) return
+    if (skipped > 0) {
       const { settings = [] } = this.#script
       if (settings !== null) this.settings(settings)
       this.#script.onOpen?.(this)
     }
-    let at = 0
-    while (this.#bytes.length - at >= 9) {
-      const length = this.#bytes.readUIntBE(at, 3)
-      if (this.#bytes.length - at < 9 + length) break
-      this.#take({
-        type: this.#bytes[at + 3] ?? 0,
-        flags: this.#bytes[at + 4] ?? 0,
-        stream: this.#bytes.readUInt32BE(at + 5) & 0x7fffffff,
-        payload: Buffer.from(this.#bytes.subarray(at + 9, at + 9 + length)),
-      })
-      at += 9 + length
-    }
-    this.#bytes = Buffer.from(this.#bytes.subarray(at))
+    this.#reader.read(bytes.subarray(skipped), frame => this.#take(frame))
   }
 
   #take(frame: Frame): void {
     const { type, flags, stream, payload } = frame
     this.frames.push(frame)
-    if (this.#script.mute !== true && (flags & ACK) === 0) {
-      if (type === TYPE.settings) this.frame(TYPE.settings, ACK, 0)
-      else if (type === TYPE.ping) this.frame(TYPE.ping, ACK, 0, payload)
+    if (this.#script.mute !== true && (flags & FLAG.ack) === 0) {
+      if (type === TYPE.settings) this.frame(TYPE.settings, FLAG.ack, 0)
+      else if (type === TYPE.ping) this.frame(TYPE.ping, FLAG.ack, 0, payload)
     }
     if (type === TYPE.data) this.received += payload.length
-    if (type === TYPE.headers) this.#ended = (flags & END_STREAM) !== 0
-    if (type === TYPE.headers || type === TYPE.continuation) {
-      this.#block = Buffer.concat([this.#block, payload])
-      if ((flags & END_HEADERS) !== 0) this.#request(stream)
-    }
+    const block = this.#reader.block(frame)
+    if (block !== null) this.#script.onRequest?.(this, stream, block.headers, block.ended)
     this.#script.onFrame?.(this, frame)
   }
-
-  #request(stream: number): void {
-    const block = this.#block
-    this.#block = Buffer.alloc(0)
-    const outcome = this.#decoder.decode(block, 0, block.length, { fields: 1000, bytes: 1e6 })
-    if (outcome !== 'ok') throw new Error(`what came is no header block: ${outcome}`)
-    this.#script.onRequest?.(this, stream, this.#decoder.headers, this.#ended)
-  }
-}
-
-function words(...values: number[]): Buffer {
-  const bytes = Buffer.alloc(values.length * 4)
-  values.forEach((value, i) => bytes.writeUInt32BE(value, i * 4))
-  return bytes
 }

@@ -1,24 +1,14 @@
 import { once } from 'node:events'
 import net from 'node:net'
 import tls from 'node:tls'
-import { HpackDecoder } from '../../sidecar/http2/hpack/decoder.ts'
-import { frameBytes, literals, pseudo, TYPE, uint32 } from './h2-frames.ts'
+import { CODE, FLAG, frameBytes, literals, pseudo, settingsPayload, TYPE, uint32 } from './h2-frames.ts'
+import type { Frame, HeaderBlock } from './h2-reader.ts'
+import { H2Reader } from './h2-reader.ts'
 
 export { CODE, frameBytes, literals, pseudo, TYPE } from './h2-frames.ts'
+export type { Frame } from './h2-reader.ts'
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
-const END_STREAM = 1
-const ACK = 1
-const CANCEL = 8
-const END_HEADERS = 4
-
-/** A frame that came. */
-export interface Frame {
-  readonly type: number
-  readonly flags: number
-  readonly stream: number
-  readonly payload: Buffer
-}
 
 /** What a stream brought. */
 export interface StreamAnswer {
@@ -56,10 +46,8 @@ export class RawH2 {
   goaway: { readonly last: number; readonly code: number; readonly why: string } | null = null
   closed = false
   readonly socket: net.Socket
-  #bytes: Buffer = Buffer.alloc(0)
-  #block: Buffer = Buffer.alloc(0)
   #next = 1
-  readonly #decoder = new HpackDecoder()
+  readonly #reader = new H2Reader()
   readonly #stingy: boolean
   readonly #mute: boolean
   #watchers: (() => void)[] = []
@@ -107,19 +95,14 @@ export class RawH2 {
 
   /** SETTINGS: identifier and value in turn. */
   settings(pairs: readonly number[]): void {
-    const payload = Buffer.alloc((pairs.length / 2) * 6)
-    for (let i = 0; i < pairs.length; i += 2) {
-      payload.writeUInt16BE(pairs[i] ?? 0, i * 3)
-      payload.writeUInt32BE(pairs[i + 1] ?? 0, i * 3 + 2)
-    }
-    this.frame(TYPE.settings, 0, 0, payload)
+    this.frame(TYPE.settings, 0, 0, settingsPayload(pairs))
   }
 
   /** A request's header block on a new stream. @returns its id */
   request(fields: readonly string[], end = true): number {
     const id = this.#next
     this.#next += 2
-    this.frame(TYPE.headers, END_HEADERS | (end ? END_STREAM : 0), id, literals(fields))
+    this.frame(TYPE.headers, FLAG.endHeaders | (end ? FLAG.endStream : 0), id, literals(fields))
     return id
   }
 
@@ -129,15 +112,15 @@ export class RawH2 {
   }
 
   data(stream: number, bytes: string | Buffer, end = false): void {
-    this.frame(TYPE.data, end ? END_STREAM : 0, stream, Buffer.from(bytes))
+    this.frame(TYPE.data, end ? FLAG.endStream : 0, stream, Buffer.from(bytes))
   }
 
   /** A header block that ends a stream. */
   trailers(stream: number, fields: readonly string[]): void {
-    this.frame(TYPE.headers, END_HEADERS | END_STREAM, stream, literals(fields))
+    this.frame(TYPE.headers, FLAG.endHeaders | FLAG.endStream, stream, literals(fields))
   }
 
-  reset(stream: number, code: number = CANCEL): void {
+  reset(stream: number, code: number = CODE.cancel): void {
     this.frame(TYPE.reset, 0, stream, uint32(code))
   }
 
@@ -192,7 +175,7 @@ export class RawH2 {
     const answered = (): boolean =>
       this.closed ||
       (this.goaway?.code ?? 0) !== 0 ||
-      this.frames.some(one => one.type === TYPE.ping && one.flags === ACK && one.payload.equals(mark))
+      this.frames.some(one => one.type === TYPE.ping && one.flags === FLAG.ack && one.payload.equals(mark))
     await this.until('the answer to PING', answered, timeout)
   }
 
@@ -224,20 +207,7 @@ export class RawH2 {
   }
 
   #read(bytes: Buffer): void {
-    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes])
-    let at = 0
-    while (this.#bytes.length - at >= 9) {
-      const length = this.#bytes.readUIntBE(at, 3)
-      if (this.#bytes.length - at < 9 + length) break
-      this.#take({
-        type: this.#bytes[at + 3] ?? 0,
-        flags: this.#bytes[at + 4] ?? 0,
-        stream: this.#bytes.readUInt32BE(at + 5) & 0x7fffffff,
-        payload: Buffer.from(this.#bytes.subarray(at + 9, at + 9 + length)),
-      })
-      at += 9 + length
-    }
-    this.#bytes = Buffer.from(this.#bytes.subarray(at))
+    this.#reader.read(bytes, frame => this.#take(frame))
     this.#tell()
   }
 
@@ -246,10 +216,10 @@ export class RawH2 {
     this.frames.push(frame)
     switch (type) {
       case TYPE.settings:
-        if ((flags & ACK) === 0) this.frame(TYPE.settings, ACK, 0)
+        if ((flags & FLAG.ack) === 0) this.frame(TYPE.settings, FLAG.ack, 0)
         break
       case TYPE.ping:
-        if ((flags & ACK) === 0 && !this.#mute) this.frame(TYPE.ping, ACK, 0, payload)
+        if ((flags & FLAG.ack) === 0 && !this.#mute) this.frame(TYPE.ping, FLAG.ack, 0, payload)
         break
       case TYPE.goaway:
         this.goaway = {
@@ -266,27 +236,23 @@ export class RawH2 {
         answer.body = answer.body.length === 0 ? payload : Buffer.concat([answer.body, payload])
         if (payload.length > 0 && !this.#stingy) {
           this.window(0, payload.length)
-          if ((flags & END_STREAM) === 0) this.window(stream, payload.length)
+          if ((flags & FLAG.endStream) === 0) this.window(stream, payload.length)
         }
-        if ((flags & END_STREAM) !== 0) answer.ended = true
+        if ((flags & FLAG.endStream) !== 0) answer.ended = true
         break
       }
       case TYPE.headers:
-      case TYPE.continuation:
-        this.#block = Buffer.concat([this.#block, payload])
-        if ((flags & END_HEADERS) !== 0) this.#head(stream, (flags & END_STREAM) !== 0)
+      case TYPE.continuation: {
+        const block = this.#reader.block(frame)
+        if (block !== null) this.#head(stream, block)
         break
+      }
       default:
     }
   }
 
-  #head(stream: number, end: boolean): void {
-    const block = this.#block
-    this.#block = Buffer.alloc(0)
-    const outcome = this.#decoder.decode(block, 0, block.length, { fields: 1000, bytes: 1e6 })
-    if (outcome !== 'ok') throw new Error(`what came is no header block: ${outcome} ${this.#decoder.fault}`)
+  #head(stream: number, { headers: list, ended }: HeaderBlock): void {
     const fields: Record<string, string> = {}
-    const list = this.#decoder.headers
     for (let i = 0; i < list.length; i += 2) {
       const name = list[i] ?? ''
       fields[name] = name in fields ? `${fields[name]}, ${list[i + 1]}` : (list[i + 1] ?? '')
@@ -299,6 +265,6 @@ export class RawH2 {
       answer.status = status
       answer.headers = fields
     }
-    if (end) answer.ended = true
+    if (ended) answer.ended = true
   }
 }
