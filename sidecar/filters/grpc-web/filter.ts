@@ -1,6 +1,8 @@
 import { ContextKey } from '../../exchange/context-key.ts'
+import type { Exchange } from '../../exchange/exchange.ts'
 import { grpcKind } from '../../exchange/grpc-status.ts'
 import { hasHeader, headerValue, type HeaderList, removeHeader, setHeader } from '../../exchange/headers.ts'
+import type { ReadBuffers } from '../../runtime/read-buffers.ts'
 import type { Filter, FilterKind } from '../filter.ts'
 import { decodeText } from './text-body.ts'
 import { webBody } from './web-body.ts'
@@ -18,13 +20,26 @@ const EXPOSED = 'grpc-status, grpc-message, grpc-status-details-bin'
  */
 export const grpcWebFilter: FilterKind<true> = {
   name: 'grpcWeb',
-  create: () => FILTER,
+  create: (_policy, _route, live) =>
+    new GrpcWebFilter(
+      live.use(
+        ['grpc-web'],
+        parts => parts.buffers,
+        () => {},
+      ),
+    ),
 }
 
-const FILTER: Filter = {
-  name: 'grpcWeb',
+class GrpcWebFilter implements Filter {
+  readonly name = 'grpcWeb'
+  readonly #buffers: ReadBuffers
 
-  onRequest(exchange) {
+  constructor(buffers: ReadBuffers) {
+    this.#buffers = buffers
+  }
+
+  onRequest(exchange: Exchange): undefined {
+    const buffers = this.#buffers
     if (grpcKind(exchange) !== 'grpc-web') return undefined
     const type = headerValue(exchange.headers, 'content-type') ?? ''
     const accepted = headerValue(exchange.headers, 'accept') ?? ''
@@ -37,16 +52,16 @@ const FILTER: Filter = {
     setHeader(headers, 'te', 'trailers')
     removeHeader(headers, 'accept')
     removeHeader(headers, 'x-grpc-web')
-    if (TEXT.test(type)) exchange.requestTransform = decodeText
+    if (TEXT.test(type)) exchange.requestTransform = body => decodeText(body, buffers)
     exchange.responseTransform = (fields, body) =>
       // Without messages the status stands in the head, where browsers can read it.
       hasHeader(fields, 'grpc-status')
         ? body
-        : webBody(body, exchange.get(ANSWER_TYPE) === 'application/grpc-web-text')
+        : webBody(body, exchange.get(ANSWER_TYPE) === 'application/grpc-web-text', buffers)
     return undefined
-  },
+  }
 
-  onResponse(exchange, headers) {
+  onResponse(exchange: Exchange, headers: HeaderList): void {
     const answer = exchange.get(ANSWER_TYPE)
     if (answer === undefined) return
     const type = headerValue(headers, 'content-type') ?? ''
@@ -56,7 +71,7 @@ const FILTER: Filter = {
     else setHeader(headers, 'content-type', answer + (format[1] ?? '+proto'))
     removeHeader(headers, 'trailer')
     expose(headers)
-  },
+  }
 }
 
 function expose(headers: HeaderList): void {

@@ -1,6 +1,7 @@
 import type { BodySink, BodySource } from '../../exchange/body.ts'
 import type { HeaderList } from '../../exchange/headers.ts'
 import type { ProxyError } from '../../exchange/proxy-error.ts'
+import type { ReadBuffers } from '../../runtime/read-buffers.ts'
 
 /** The flag of the frame that holds the trailers (doc/PROTOCOL-WEB.md, "Protocol differences"). */
 const TRAILERS = 0x80
@@ -8,11 +9,12 @@ const TRAILERS = 0x80
 /**
  * A gRPC response as a body of gRPC-Web: its trailers are a last frame.
  * @param text whether it goes as base64, each piece padded so that no message waits for the next
+ * @param buffers where pieces that were given to us go back to
  */
-export function webBody(body: BodySource, text: boolean): BodySource {
+export function webBody(body: BodySource, text: boolean, buffers: ReadBuffers): BodySource {
   return {
     length: 'unknown',
-    start: sink => body.start(new WebSink(sink, text)),
+    start: sink => body.start(new WebSink(sink, text, buffers)),
     resume: () => body.resume(),
     abort: error => body.abort(error),
   }
@@ -21,14 +23,19 @@ export function webBody(body: BodySource, text: boolean): BodySource {
 class WebSink implements BodySink {
   readonly #sink: BodySink
   readonly #text: boolean
+  readonly #buffers: ReadBuffers
 
-  constructor(sink: BodySink, text: boolean) {
+  constructor(sink: BodySink, text: boolean, buffers: ReadBuffers) {
     this.#sink = sink
     this.#text = text
+    this.#buffers = buffers
   }
 
   chunk(bytes: Buffer, owned: boolean): boolean {
-    return this.#text ? this.#sink.chunk(encode(bytes), true) : this.#sink.chunk(bytes, owned)
+    if (!this.#text) return this.#sink.chunk(bytes, owned)
+    const text = encode(bytes)
+    if (owned) this.#buffers.release(bytes)
+    return this.#sink.chunk(text, true)
   }
 
   end(trailers: HeaderList | null): void {
