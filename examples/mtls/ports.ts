@@ -1,18 +1,10 @@
-import type { Port } from '../quickstart/ports.ts'
+import type { Place } from '../quickstart/ports.ts'
 
-/** The highest base whose last port is still one. */
-export const MAX_BASE = 65_535 - 7001
-
-// With the default base 8000 they are those of the documentation.
-const DISTANCES: readonly (readonly [variable: string, distance: number, what: string])[] = [
+/** The ports of the example. With the default base 8000 they are those of the documentation. */
+export const PLACES: readonly Place[] = [
   ['USERS_PORT', 12, 'the users service'],
   ['USERS_INBOUND_PORT', 443, 'the sidecar of users, inbound'],
   ['ORDERS_ADMIN_PORT', 1902, "the admin listener of orders' sidecar"],
   ['USERS_ADMIN_PORT', 1903, "the admin listener of users' sidecar"],
   ['ORDERS_OUTBOUND_PORT', 7001, 'the sidecar of orders, outbound'],
 ]
-
-/** All ports of the example, counted from `base`. */
-export function portsFrom(base: number): readonly Port[] {
-  return DISTANCES.map(([variable, distance, what]) => ({ variable, number: base + distance, what }))
-}

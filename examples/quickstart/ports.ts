@@ -1,18 +1,20 @@
 import net from 'node:net'
 
-/** A port of the quick start: the environment variable that carries it, and what listens there. */
+/** A port of an example: the environment variable that carries it, and what listens there. */
 export interface Port {
   readonly variable: string
   readonly number: number
   readonly what: string
 }
 
-/** The highest base whose last port is still one. */
-export const MAX_BASE = 65_535 - 7002
+/** A port as a distance from a base, by which all ports of an example move. */
+export type Place = readonly [variable: string, distance: number, what: string]
 
-// Distances from the base. With the default base 8000 the outbound listeners stand on 15001 and 15002 and the admin
-// listeners on 9901 to 9903, as in the documentation.
-const DISTANCES: readonly (readonly [variable: string, distance: number, what: string])[] = [
+/**
+ * The ports of the quick start. With the default base 8000 the outbound listeners stand on 15001 and 15002 and the admin
+ * listeners on 9901 to 9903, as in the documentation.
+ */
+export const PLACES: readonly Place[] = [
   ['EDGE_PORT', 0, 'the edge'],
   ['ORDERS_INBOUND_PORT', 1, 'the sidecar of orders, inbound'],
   ['USERS_INBOUND_PORT', 2, 'the sidecar of users, inbound'],
@@ -25,9 +27,14 @@ const DISTANCES: readonly (readonly [variable: string, distance: number, what: s
   ['USERS_OUTBOUND_PORT', 7002, 'the sidecar of users, outbound'],
 ]
 
-/** All ports of the quick start, counted from `base`. */
-export function portsFrom(base: number): readonly Port[] {
-  return DISTANCES.map(([variable, distance, what]) => ({ variable, number: base + distance, what }))
+/** All ports, counted from `base`. */
+export function portsFrom(places: readonly Place[], base: number): readonly Port[] {
+  return places.map(([variable, distance, what]) => ({ variable, number: base + distance, what }))
+}
+
+/** The highest base whose last port is still one. */
+export function highestBase(places: readonly Place[]): number {
+  return 65_535 - Math.max(...places.map(([, distance]) => distance))
 }
 
 /** The ports as environment variables, as the configuration files refer to them. */

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { after } from 'node:test'
 import { promisify } from 'node:util'
 import path from 'node:path'
-import { firstBusy, type Port } from '../../examples/quickstart/ports.ts'
+import { firstBusy, type Place, portsFrom } from '../../examples/quickstart/ports.ts'
 
 const root = path.join(import.meta.dirname, '..', '..')
 
@@ -69,9 +69,9 @@ export async function curlStep(
 }
 
 /** A base whose ports are all free, below the range that systems give to clients. */
-export async function freeBase(portsFrom: (base: number) => readonly Port[]): Promise<number> {
+export async function freeBase(places: readonly Place[]): Promise<number> {
   for (;;) {
     const base = 10_000 + Math.floor(Math.random() * 12_000)
-    if ((await firstBusy(portsFrom(base))) === null) return base
+    if ((await firstBusy(portsFrom(places, base))) === null) return base
   }
 }

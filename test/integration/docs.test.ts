@@ -6,10 +6,11 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { firstBusy, portsFrom } from '../../examples/quickstart/ports.ts'
+import { PLACES } from '../../examples/quickstart/ports.ts'
 import { Authority } from '../../sidecar/certificates/authority.ts'
 import { formatConfigErrors } from '../../sidecar/config/config-error.ts'
 import { loadConfig } from '../../sidecar/config/load/load.ts'
+import { freeBase } from '../harness/guided-run.ts'
 import { needs } from '../harness/needs.ts'
 import { blocksOf, commandsOf, type Block } from './markdown.ts'
 import { PAGES, read, ROOT } from './pages.ts'
@@ -107,7 +108,7 @@ describe('commands', needs('curl'), () => {
   let base = 0
   let stop = async (): Promise<void> => {}
   before(async () => {
-    base = await freeBase()
+    base = await freeBase(PLACES)
     stop = await startQuickStart(base)
   })
   after(async () => stop())
@@ -158,13 +159,6 @@ function settled(text: string): string {
     .trim()
     .replace(/^date: .*$/gim, 'date: then')
     .replace(/\b[0-9a-f]{24}\b/g, 'id')
-}
-
-async function freeBase(): Promise<number> {
-  for (;;) {
-    const candidate = 10_000 + Math.floor(Math.random() * 12_000)
-    if ((await firstBusy(portsFrom(candidate))) === null) return candidate
-  }
 }
 
 /** @returns stops it */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { test } from 'node:test'
-import { portsFrom } from '../../examples/grpc/ports.ts'
-import { firstBusy } from '../../examples/quickstart/ports.ts'
+import { PLACES } from '../../examples/grpc/ports.ts'
+import { firstBusy, portsFrom } from '../../examples/quickstart/ports.ts'
 import { curlStep, freeBase, startGuided, stepsOf } from '../harness/guided-run.ts'
 import { needs } from '../harness/needs.ts'
 
@@ -28,7 +28,7 @@ test(
   'examples/grpc: every command of the guide brings what it promises, and Ctrl-C ends all',
   needs('curl'),
   async () => {
-    const base = await freeBase(portsFrom)
+    const base = await freeBase(PLACES)
     const example = startGuided('examples/grpc/start.ts', ['--port-base', String(base)])
     const guide = await example.printed(/Ctrl-C stops everything\./)
     const calls = callsOf(guide)
@@ -50,7 +50,7 @@ test(
     assert.match(Buffer.from(web?.body.split('gAAAA')[0] ?? '', 'base64').toString(), /Ada Byron/)
     assert.match(nobody?.text ?? '', /^grpc-status: 5\r$/m)
     assert.match(upstreams?.body ?? '', /"state": "healthy"/)
-    await example.printed(/edge-sidecar +\| .*\/shop\.Users\/Get .*grpc-status=5/)
+    await example.printed(/edge +\| .*\/shop\.Users\/Get .*grpc-status=5/)
     assert.deepEqual(await run(['examples/grpc/call.ts', 'fly']), {
       code: 2,
       output:
@@ -58,6 +58,6 @@ test(
     })
     example.child.kill('SIGINT')
     assert.equal(await example.ended, 0, example.output())
-    assert.equal(await firstBusy(portsFrom(base)), null)
+    assert.equal(await firstBusy(portsFrom(PLACES, base)), null)
   },
 )

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { portsFrom } from '../../examples/mtls/ports.ts'
-import { firstBusy } from '../../examples/quickstart/ports.ts'
+import { PLACES } from '../../examples/mtls/ports.ts'
+import { firstBusy, portsFrom } from '../../examples/quickstart/ports.ts'
 import { curlStep, freeBase, startGuided, stepsOf } from '../harness/guided-run.ts'
 import { needs } from '../harness/needs.ts'
 
@@ -10,7 +10,7 @@ test(
   'examples/mtls: orders may call users, the intruder may not, nobody gets in without a certificate',
   needs('curl'),
   async () => {
-    const base = await freeBase(portsFrom)
+    const base = await freeBase(PLACES)
     const run = startGuided('examples/mtls/start.ts', ['--port-base', String(base)])
     const guide = await run.printed(/Ctrl-C stops everything\./)
     const steps = stepsOf(guide)
@@ -32,7 +32,7 @@ test(
     assert.ok(existsSync(`${folder}/intruder.key`))
     run.child.kill('SIGINT')
     assert.equal(await run.ended, 0, run.output())
-    assert.equal(await firstBusy(portsFrom(base)), null)
+    assert.equal(await firstBusy(portsFrom(PLACES, base)), null)
     assert.equal(existsSync(folder), false)
   },
 )

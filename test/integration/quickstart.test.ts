@@ -6,7 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { firstBusy, portsFrom } from '../../examples/quickstart/ports.ts'
+import { firstBusy, PLACES, portsFrom } from '../../examples/quickstart/ports.ts'
 import { curlStep, freeBase, type GuideStep, startGuided, stepsOf } from '../harness/guided-run.ts'
 import { needs } from '../harness/needs.ts'
 
@@ -22,7 +22,7 @@ test(
   async () => {
     const config = path.join(folder, 'config')
     cpSync(path.join(quickstart, 'config'), config, { recursive: true })
-    const base = await freeBase(portsFrom)
+    const base = await freeBase(PLACES)
     const run = startGuided(START, ['--port-base', String(base), '--config', config])
     const guide = await run.printed(/Ctrl-C stops everything\./)
     const steps = stepsOf(guide)
@@ -60,12 +60,12 @@ test(
 
     run.child.kill('SIGINT')
     assert.equal(await run.ended, 0, run.output())
-    assert.equal(await firstBusy(portsFrom(base)), null)
+    assert.equal(await firstBusy(portsFrom(PLACES, base)), null)
   },
 )
 
 test('a port in use is named, with the way out', async () => {
-  const base = await freeBase(portsFrom)
+  const base = await freeBase(PLACES)
   const server = net.createServer().listen(base + 1, '127.0.0.1')
   await once(server, 'listening')
   try {
@@ -81,7 +81,7 @@ test('a member that cannot start stops the rest', async () => {
   const config = path.join(folder, 'broken')
   cpSync(path.join(quickstart, 'config'), config, { recursive: true })
   writeFileSync(path.join(config, 'users', 'outrigger.yaml'), 'version: 1\nlistenerz: []\n')
-  const run = startGuided(START, ['--port-base', String(await freeBase(portsFrom)), '--config', config])
+  const run = startGuided(START, ['--port-base', String(await freeBase(PLACES)), '--config', config])
   assert.equal(await run.ended, 1, run.output())
   assert.match(run.output(), /users-sidecar ended by itself \(exit code 1\)/)
 })
