@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { isReserved } from '../../exchange/reserved-names.ts'
-import { cookieName, claimPath } from './key-schema.ts'
-import { fieldName } from './match-schema.ts'
+import { claimHeader, keyHeader, tokenHeader } from './field-schema.ts'
+import { claimPath, cookieName } from './key-schema.ts'
 import { duration, durationOrOff } from './quantities.ts'
 import { anyText, flag, isOff, nameText, oneOf, referenceName, scalar, text, Wrong } from './scalars.ts'
 import { byFieldName, byName, list, option, required, section, shorter } from './shape.ts'
@@ -59,19 +58,8 @@ const jwks = section('a key set', {
 })
 
 const place = section('the place of a credential', {
-  header: option(fieldName, 'a header that holds nothing else'),
+  header: option(tokenHeader, 'a header that holds nothing else'),
   cookie: option(cookieName, 'a cookie'),
-})
-
-/** A header for a claim: reserved from then on, so it must not be one that means something else. */
-export const claimHeader = text('a header name', {}, 'x-user-id', (value, shown) => {
-  const name = value.toLowerCase()
-  if (!/^[a-z0-9-]+$/.test(name)) return new Wrong(`${shown} is no header name of letters, digits and \`-\``)
-  if (isReserved(name) || name.startsWith('x-')) return name
-  return new Wrong(
-    `${shown} may mean something else to others: a header for a claim begins with \`x-\``,
-    `write: x-${name}`,
-  )
 })
 
 const audiences = z.union([
@@ -213,7 +201,7 @@ const oidcProvider = section('a login provider', {
 })
 
 const apiKeyProvider = section('an API key provider', {
-  header: option(fieldName, 'the header that holds the key'),
+  header: option(keyHeader, 'the header that holds the key'),
   cookie: option(cookieName, 'the cookie that holds it'),
 })
 

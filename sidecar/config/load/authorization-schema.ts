@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { claimHeader } from './authentication-schema.ts'
+import { callerHeader } from './field-schema.ts'
 import { fieldName } from './match-schema.ts'
 import { duration, size } from './quantities.ts'
 import { nameText, oneOf, percent, referenceName, scalar, text, Wrong } from './scalars.ts'
@@ -43,7 +43,7 @@ const external = section('an external authorization', {
     'how much of the body is sent at most; a longer one is 413. Default: none is sent',
   ),
   upstreamHeaders: option(
-    list(claimHeader, 100),
+    list(callerHeader, 100),
     'headers of an allowing answer that go upstream; clients cannot set them',
     [],
   ),

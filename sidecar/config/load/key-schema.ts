@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { KeySource } from '../../exchange/request-key.ts'
 import { valueExpression } from './expression-schema.ts'
-import { fieldName, TOKEN } from './match-schema.ts'
+import { countedHeader } from './field-schema.ts'
+import { TOKEN } from './match-schema.ts'
 import { oneOf, text, Wrong } from './scalars.ts'
 import { list, option, section } from './shape.ts'
 
@@ -35,7 +36,7 @@ const vendor = text('a vendor of media types', { samples: ['vnd.shop'] }, 'vnd.x
 )
 
 const named = section('a key of requests', {
-  header: option(fieldName, 'the value of a header'),
+  header: option(countedHeader, 'the value of a header'),
   cookie: option(cookieName, 'the value of a cookie'),
   query: option(queryName, 'the value of a query parameter'),
   param: option(parameterName, 'the value of a path parameter'),
@@ -64,7 +65,7 @@ export const keySources = list(z.union([word, named]), 16)
 
 /** What lets a request name something itself: it has to be written into the request. */
 export const namingKey = section('a key that names', {
-  header: option(fieldName, 'the value of a header'),
+  header: option(countedHeader, 'the value of a header'),
   cookie: option(cookieName, 'the value of a cookie'),
 }).transform((given, context): KeySource => {
   const { header, cookie } = given

@@ -86,17 +86,24 @@ function checkPlaces(
   const taken = new Map<string, ProviderName>()
   for (const way of ways) {
     const provider = providers[way.kind][way.name]
-    if (provider === undefined || !('from' in provider)) continue
-    const place = JSON.stringify(provider.from)
-    const first = taken.get(place)
+    if (provider === undefined) continue
+    const from = 'from' in provider ? provider.from : null
+    const place = JSON.stringify(from)
+    // One that takes the whole field leaves nothing to those that look for a scheme in it.
+    const scheme = from === null ? way.kind === 'basic' : from.kind === 'bearer'
+    const first = (from === null ? undefined : taken.get(place)) ?? (scheme ? taken.get(WHOLE) : undefined)
     if (first !== undefined && first.name !== way.name)
       fault(
         `\`${first.kind}: ${first.name}\` and \`${way.kind}: ${way.name}\` read the same place: the second would never be asked`,
-        'give one of them another place: from: { header: x-token }',
+        first === taken.get(place)
+          ? 'give one of them another place: from: { header: x-token }'
+          : 'name the first one last, or give it another header',
       )
-    taken.set(place, way)
+    if (from !== null) taken.set(place, way)
   }
 }
+
+const WHOLE = JSON.stringify({ kind: 'header', name: 'authorization' })
 
 function waysIn(written: { readonly [kind in ProviderKind]?: string | undefined }): ProviderName[] {
   return KINDS.flatMap(kind => {

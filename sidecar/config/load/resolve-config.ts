@@ -9,6 +9,7 @@ import type {
 import { isLoopback } from './address-text.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { checkCollisions } from './check-collisions.ts'
+import { checkFields } from './check-fields.ts'
 import { checkLogins } from './check-logins.ts'
 import { checkLevel } from './check-level.ts'
 import { checkProxiedUpstreams, checkProxyProtocol } from './check-tcp.ts'
@@ -57,6 +58,7 @@ export function resolveConfig(
     for (const [index, listener] of listeners.entries()) {
       checkCollisions(listener, ['listeners', index], resolution)
       if (resolution.secrets) checkLogins(listener, ['listeners', index], identity, resolution)
+      checkFields(listener, ['listeners', index], identity, resolution)
       checkProxyProtocol(listener, ['listeners', index], resolution)
     }
   }
