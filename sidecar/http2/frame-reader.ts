@@ -57,9 +57,9 @@ export class FrameReader {
     this.#sink = sink
   }
 
-  /** Whether a frame has begun and is not complete. */
+  /** Whether a frame that is told as a whole has begun and is not complete. DATA is a matter of its stream. */
   get partial(): boolean {
-    return this.#headerBytes > 0 || this.#gathered !== null || this.#inData
+    return this.#headerBytes > 0 || this.#gathered !== null
   }
 
   /** Nothing is read any more. */

@@ -24,8 +24,10 @@ export interface TimedSession {
   readonly settled: boolean
   readonly over: boolean
   readonly streams: number
-  /** Whether a header block is under way. */
+  /** Whether a header block is under way, or a frame that is not told before it is whole. */
   readonly inHead: boolean
+  /** How many frames and header blocks came. */
+  readonly frames: number
   /** Whether nothing is under way beside streams. */
   readonly quiet: boolean
   creditNow(): void
@@ -44,6 +46,8 @@ export class SessionClock implements TimerOwner {
   idleSince: number
   /** Since when a frame that must come at once is under way: a header block. 0: none is. */
   #headSince = 0
+  /** How many frames had come by then: with another one it is not the same that is under way. */
+  #headAfter = 0
   #delivered = 0
   #deliveredAt = 0
 
@@ -95,8 +99,10 @@ export class SessionClock implements TimerOwner {
     if (!session.settled && now - this.#startedAt >= clocks.head)
       return session.fail(SETTINGS_TIMEOUT, 'no SETTINGS')
     if (!session.inHead) this.#headSince = 0
-    else if (this.#headSince === 0) this.#headSince = now
-    else if (now - this.#headSince >= clocks.head)
+    else if (this.#headSince === 0 || this.#headAfter !== session.frames) {
+      this.#headSince = now
+      this.#headAfter = session.frames
+    } else if (now - this.#headSince >= clocks.head)
       return session.fail(ENHANCE_YOUR_CALM, 'a header block takes too long')
     if (session.output.backlog > 0 && !this.#taken(now))
       return session.destroy(
