@@ -12,8 +12,7 @@ beforeEach(() => {
   parts = new TestParts()
 })
 afterEach(() => {
-  assert.deepEqual(parts.faults, [])
-  assert.equal(parts.budget.used, 0)
+  parts.check()
 })
 
 for (const [what, end] of [

@@ -13,9 +13,7 @@ beforeEach(() => {
 afterEach(async () => {
   peer.close()
   await server.close()
-  assert.deepEqual(parts.faults, [], 'a bug was met')
-  assert.equal(parts.budget.used, 0, 'the budget is not back at zero')
-  assert.equal(parts.wheel.size, 0, 'a timer is left')
+  parts.check()
 })
 
 async function connect(respond: StreamRecord['respond'] = null): Promise<void> {

@@ -3,7 +3,14 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { BufferedBody } from '../exchange/body.ts'
 import { frame, get, HELLO, RawPeer, word } from './frame-fixture.ts'
 import { DATA, HEADERS, MAX_FRAME, SETTINGS, WINDOW_UPDATE } from './frames.ts'
-import { HandSource, SessionServer, type StreamRecord, TestParts, until } from './session-fixture.ts'
+import {
+  HandSource,
+  SessionServer,
+  type StreamRecord,
+  streaming,
+  TestParts,
+  until,
+} from './session-fixture.ts'
 
 const LARGE = 5_000_000
 /** What stands in the output and the socket before bodies wait. */
@@ -23,8 +30,7 @@ beforeEach(() => {
 afterEach(async () => {
   peer.close()
   await server.close()
-  assert.deepEqual(parts.faults, [], 'a bug was met')
-  assert.equal(parts.budget.used, 0, 'the budget is not back at zero')
+  parts.check()
 })
 
 async function connect(respond: StreamRecord['respond']): Promise<void> {
@@ -49,10 +55,9 @@ test('one large body never starves small ones: each waits for a frame of every o
     [5, 40_000],
     [7, 100],
   ])
-  await connect(record => {
-    record.stream?.headers([':status', '200'], false)
-    record.stream?.pump(new BufferedBody(Buffer.alloc(sizes.get(record.stream.id) ?? 0, 'x')))
-  })
+  await connect(
+    streaming(record => new BufferedBody(Buffer.alloc(sizes.get(record.stream?.id ?? 0) ?? 0, 'x'))),
+  )
   peer.send(HELLO, ...OPEN_WINDOWS, get(1), get(3), get(5), get(7))
   await until(() => [1, 3, 5, 7].every(id => ended(id) >= 0))
   assert.ok(ended(3) < ended(1))
@@ -63,10 +68,7 @@ test('one large body never starves small ones: each waits for a frame of every o
 })
 
 test('two large bodies go out in turn', async () => {
-  await connect(record => {
-    record.stream?.headers([':status', '200'], false)
-    record.stream?.pump(new BufferedBody(Buffer.alloc(1_000_000, 'x')))
-  })
+  await connect(streaming(() => new BufferedBody(Buffer.alloc(1_000_000, 'x'))))
   peer.send(HELLO, ...OPEN_WINDOWS, get(1), get(3))
   await until(() => ended(1) >= 0 && ended(3) >= 0)
   const order = peer.frames.filter(one => one.type === DATA).map(one => one.id)
@@ -75,10 +77,7 @@ test('two large bodies go out in turn', async () => {
 })
 
 test('a stream whose own window is closed holds up nobody', async () => {
-  await connect(record => {
-    record.stream?.headers([':status', '200'], false)
-    record.stream?.pump(new BufferedBody(Buffer.alloc(100_000, 'x')))
-  })
+  await connect(streaming(() => new BufferedBody(Buffer.alloc(100_000, 'x'))))
   peer.send(HELLO, frame(WINDOW_UPDATE, 0, 0, word(2 ** 30)), get(1), get(3))
   peer.send(frame(WINDOW_UPDATE, 0, 3, word(100_000)))
   await until(() => ended(3) >= 0)
@@ -87,10 +86,7 @@ test('a stream whose own window is closed holds up nobody', async () => {
 
 test('sources are told to go on when their bytes are out, and give what they have in between', async () => {
   const source = new HandSource()
-  await connect(record => {
-    record.stream?.headers([':status', '200'], false)
-    record.stream?.pump(source)
-  })
+  await connect(streaming(() => source))
   peer.send(HELLO, ...OPEN_WINDOWS, get(1))
   await until(() => source.sink !== null)
   let given = 0

@@ -16,6 +16,7 @@ import {
   answering,
   HandSource,
   SessionServer,
+  streaming,
   type StreamRecord,
   TestParts,
   until,
@@ -30,9 +31,7 @@ beforeEach(() => {
 afterEach(async () => {
   peer.close()
   await server.close()
-  assert.deepEqual(parts.faults, [], 'a bug was met')
-  assert.equal(parts.budget.used, 0, 'the budget is not back at zero')
-  assert.equal(parts.wheel.size, 0, 'a timer is left')
+  parts.check()
 })
 
 async function connect(respond: StreamRecord['respond'] = null): Promise<void> {
@@ -88,10 +87,7 @@ test('an idle session goes in two steps; a request that was on its way is answer
 
 test('what is left out by GOAWAY is passed over with all that belongs to it', async () => {
   const source = new HandSource()
-  await connect(record => {
-    record.stream?.headers([':status', '200'], false)
-    record.stream?.pump(source)
-  })
+  await connect(streaming(() => source))
   peer.send(HELLO, get(1))
   await peer.frame(one => one.type === HEADERS)
   server.sessions[0]?.session.goaway(0)
@@ -109,10 +105,7 @@ test('what is left out by GOAWAY is passed over with all that belongs to it', as
 
 test('a client that does not answer the PING has a second', async () => {
   const source = new HandSource()
-  await connect(record => {
-    record.stream?.headers([':status', '200'], false)
-    record.stream?.pump(source)
-  })
+  await connect(streaming(() => source))
   peer.send(HELLO, get(1))
   await peer.frame(one => one.type === HEADERS)
   server.sessions[0]?.session.goaway(0)
@@ -129,10 +122,7 @@ test('a client that does not answer the PING has a second', async () => {
 test('a session that is too old goes, within ten per cent', async () => {
   parts.clocks = { ...parts.clocks, age: 100_000 }
   const source = new HandSource()
-  await connect(record => {
-    record.stream?.headers([':status', '200'], false)
-    record.stream?.pump(source)
-  })
+  await connect(streaming(() => source))
   peer.send(HELLO, get(1))
   assert.ok(await peer.alive())
   parts.step(89_000)
@@ -159,12 +149,13 @@ test('a client that gives credit now and then is not given up, one that stops to
 
 test('a client that does not read its socket is given up with all its streams', async () => {
   const sources: HandSource[] = []
-  await connect(record => {
-    const source = new HandSource()
-    sources.push(source)
-    record.stream?.headers([':status', '200'], false)
-    record.stream?.pump(source)
-  })
+  await connect(
+    streaming(() => {
+      const source = new HandSource()
+      sources.push(source)
+      return source
+    }),
+  )
   peer.socket.pause()
   peer.send(
     HELLO,

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -46,6 +47,13 @@ export class TestParts implements SessionParts {
       this.time = Math.min(end, this.time + 100)
       this.wheel.advance()
     }
+  }
+
+  /** What holds after each test, once everything is closed. */
+  check(): void {
+    assert.deepEqual(this.faults, [], 'a bug was met')
+    assert.equal(this.budget.used, 0, 'the budget is not back at zero')
+    assert.equal(this.wheel.size, 0, 'a timer is left')
   }
 }
 
@@ -169,6 +177,14 @@ export function answering(text: string): StreamRecord['respond'] {
     record.take()
     record.stream?.headers([':status', '200', 'content-length', `${text.length}`], false)
     record.stream?.pump(new BufferedBody(Buffer.from(text)))
+  }
+}
+
+/** Answers 200 with what a source gives. */
+export function streaming(sourceOf: (record: StreamRecord) => BodySource): StreamRecord['respond'] {
+  return record => {
+    record.stream?.headers([':status', '200'], false)
+    record.stream?.pump(sourceOf(record))
   }
 }
 

@@ -21,9 +21,7 @@ beforeEach(() => {
 })
 afterEach(async () => {
   for (const one of cleanUp.splice(0).toReversed()) await one()
-  assert.deepEqual(parts.faults, [], 'a bug was met')
-  assert.equal(parts.budget.used, 0, 'the budget is not back at zero')
-  assert.equal(parts.wheel.size, 0, 'a timer is left')
+  parts.check()
 })
 
 async function serving(respond: StreamRecord['respond']): Promise<SessionServer> {

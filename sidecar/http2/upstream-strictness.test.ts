@@ -27,9 +27,7 @@ afterEach(async () => {
   await client.close()
   server.close()
   await once(server, 'close')
-  assert.deepEqual(parts.faults, [], 'a bug was met')
-  assert.equal(parts.budget.used, 0, 'the budget is not back at zero')
-  assert.equal(parts.wheel.size, 0, 'a timer is left')
+  parts.check()
 })
 
 /** `:status 200`, `:status 103`. */
