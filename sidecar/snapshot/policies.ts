@@ -44,6 +44,8 @@ export interface RoutePolicies {
   /** Null: any number of requests. */
   /** A service that is asked as well. Absent: none. */
   readonly external?: ExternalPolicy
+  /** A service that is asked beside it, and refuses nobody. Absent: none. */
+  readonly triedExternal?: ExternalPolicy
   readonly rateLimit: RateLimitPolicy | null
   readonly upgrade: UpgradePolicy
   readonly mirror: MirrorPolicy | null

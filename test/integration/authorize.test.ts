@@ -20,6 +20,7 @@ listeners:
       - { name: own, match: { path: "/users/{id}" }, authorize: request.params.id == claims.sub, respond: {} }
       - { name: role, match: { path: /role }, authorize: { when: 'request.headers["x-role"] == "admin"' }, respond: {} }
       - { name: trial, match: { path: /trial }, authorize: { scopes: later, dryRun: on }, respond: {} }
+      - { name: narrower, match: { path: /narrower }, authorize: { groups: support, dryRun: on }, respond: {} }
       - { name: empty, match: { path: /empty }, authorize: { groups: [] }, respond: {} }
       - { name: open, match: { path: /open }, authorize: off, respond: {} }
 authentication: { jwt: { main: { issuer: off, audiences: off, secret: ${SECRET}, groups: groups } } }
@@ -85,6 +86,23 @@ test('an empty rule refuses everybody (row 63)', async t => {
   assert.equal(await ask(proxy, '/empty', { groups: ['staff', 'ops'] }), 403)
   await proxy.apply(CONFIG.replace('authorize: { groups: [staff, ops] }', 'authorize: {}'))
   assert.equal(await ask(proxy, '/all', { groups: ['staff'] }), 403)
+})
+
+test('a condition on trial takes away nothing of what a level above says of the same', async t => {
+  const proxy = await started(t)
+  assert.equal(await ask(proxy, '/narrower', { groups: ['user'] }), 403)
+  assert.equal(await ask(proxy, '/narrower', { groups: ['support'] }), 403)
+  assert.equal(await ask(proxy, '/narrower', { groups: ['staff'] }), 200)
+  assert.equal(await ask(proxy, '/narrower', { groups: ['staff', 'support'] }), 200)
+  assert.deepEqual(
+    (await proxy.auditLines(4)).map(({ decision, unmet }) => [decision, unmet]),
+    [
+      ['deny', 'groups'],
+      ['deny', 'groups'],
+      ['would_deny', 'groups'],
+      ['allow', undefined],
+    ],
+  )
 })
 
 test('every decision is audited: who, what, which rule, which configuration, and no credential', async t => {

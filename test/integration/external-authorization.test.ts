@@ -3,6 +3,7 @@ import type http from 'node:http'
 import { test } from 'node:test'
 import { DecisionServer } from '../harness/decision-server.ts'
 import { ALLOW, httpDecider, startDecided } from '../harness/decided.ts'
+import { InProcess } from '../harness/in-process.ts'
 import { reasonOf } from '../harness/problem.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
 
@@ -108,6 +109,36 @@ test('403 where the configuration says so, and nothing but a report where it is 
   assert.match(
     await dry.proxy.metrics(),
     /^outrigger_external_decisions_total\{external="opa",decision="would_deny"\} 1$/m,
+  )
+})
+
+test('a service on trial is asked beside the one that decides, not in its place', async t => {
+  let status = 403
+  const deciding = await httpDecider(t, (_request, response) => void response.writeHead(status).end())
+  const tried = await httpDecider(t, (_request, response) => void response.writeHead(409).end())
+  const proxy = await InProcess.start(`version: 1
+service: test
+listeners:
+  - name: in
+    role: edge
+    address: 127.0.0.1:0
+    authorize: { external: opa }
+    routes:
+      - { name: app, authorize: { external: next, dryRun: on }, respond: {} }
+      - { name: same, match: { path: /same }, authorize: { external: opa, dryRun: on }, respond: {} }
+authorization: { external: { opa: { upstream: opa }, next: { upstream: next } } }
+upstreams:
+  opa: { endpoints: ["127.0.0.1:${deciding.service.port}"] }
+  next: { endpoints: ["127.0.0.1:${tried.service.port}"] }
+`)
+  t.after(() => proxy.stop())
+  const ask = async (path: string) => (await proxy.ask(`GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`)).status
+  assert.deepEqual([await ask('/'), await ask('/same')], [403, 403])
+  status = 200
+  assert.deepEqual([await ask('/'), await ask('/same')], [200, 200])
+  assert.match(
+    await proxy.metrics(),
+    /^outrigger_external_decisions_total\{external="next",decision="would_deny"\} 2$/m,
   )
 })
 

@@ -119,7 +119,10 @@ async function compileTable<U>(
 /** Fields that deciding services put into requests. */
 function saidByOthers({ listeners }: Pick<ResolvedConfig, 'listeners'>): string[] {
   return listeners.flatMap(({ routes }) =>
-    routes.flatMap(({ policies }) => policies.external?.upstreamHeaders ?? []),
+    routes.flatMap(({ policies: { external, triedExternal } }) => [
+      ...(external?.upstreamHeaders ?? []),
+      ...(triedExternal?.upstreamHeaders ?? []),
+    ]),
   )
 }
 

@@ -37,8 +37,10 @@ export function compileFilters(
   if (authenticate !== null)
     filters.push(authenticateFilter.create({ policy: authenticate, identity }, route, live))
   if (authorize !== null) filters.push(authorizeFilter.create(authorize, route, live))
-  if (external !== undefined)
-    filters.push(externalFilter.create({ policy: external, upstream: asked(external.upstream) }, route, live))
+  // The one that decides has the last word on what it says about the caller.
+  for (const policy of [policies.triedExternal, external])
+    if (policy !== undefined)
+      filters.push(externalFilter.create({ policy, upstream: asked(policy.upstream) }, route, live))
   if (rateLimit !== null) filters.push(rateLimitFilter.create({ policy: rateLimit, limits }, route, live))
   if (headers !== null) filters.push(headersFilter.create(headers, route, live))
   if (hsts !== null) filters.push(hstsFilter(hsts))

@@ -14,19 +14,18 @@ const NAMED = ['allow', 'deny', 'peers', 'groups', 'scopes'] as const
 const CONDITIONS = [...NAMED, 'when'] as const
 type Condition = (typeof CONDITIONS)[number]
 
-interface Said {
-  readonly value: readonly string[] | string | undefined
-  readonly dryRun: boolean
-}
+/** What is said of each condition. */
+type Said = Map<Condition, readonly string[] | string | undefined>
 
 /**
  * What has to hold of who is calling, over all levels since the last `off`; null: nothing. The innermost level that says
  * a condition decides that one, and the others stay. `dryRun` is about what stands beside it, so that trying something
- * out below takes away nothing above; alone it is about everything that is inherited.
+ * out below takes away nothing above, the same condition included; alone it is about everything that is inherited.
  */
 export function resolveAuthorize(levels: readonly Level[], resolution: Resolution): AuthorizePolicy | null {
   const off = levels.findLastIndex(({ policies }) => policies.authorize === false)
-  const said = new Map<Condition, Said>()
+  const enforced: Said = new Map()
+  const tried: Said = new Map()
   const saying: Level[] = []
   let dryRun = false
   // Whether a service of `authorization.external` decides: then it may be all that is said.
@@ -36,37 +35,46 @@ export function resolveAuthorize(levels: readonly Level[], resolution: Resolutio
     if (authorize === undefined || authorize === false) continue
     saying.push(level)
     const own = CONDITIONS.filter(key => authorize[key] !== undefined)
-    for (const key of own) said.set(key, { value: authorize[key], dryRun: authorize.dryRun ?? false })
+    for (const key of own) {
+      if (authorize.dryRun === true) tried.set(key, authorize[key])
+      else {
+        enforced.set(key, authorize[key])
+        tried.delete(key)
+      }
+    }
     if (authorize.external !== undefined) asked = true
     if (own.length > 0 || authorize.external !== undefined || authorize.dryRun === undefined) continue
     dryRun = authorize.dryRun
-    for (const [key, { value }] of said) said.set(key, { value, dryRun })
+    if (dryRun) move(enforced, tried, key => !tried.has(key))
+    else move(tried, enforced, () => true)
   }
   const innermost = saying.at(-1)
   if (innermost === undefined) return null
-  if (said.size === 0 && asked) return null
-  if (said.size === 0) warnOfNothing(innermost, resolution)
-  const nothing = said.size === 0 ? NOTHING : null
+  const empty = enforced.size + tried.size === 0
+  if (empty && asked) return null
+  if (empty) warnOfNothing(innermost, resolution)
+  const nothing = empty ? NOTHING : null
   return {
-    enforced: conditions(said, false) ?? (dryRun ? null : nothing),
-    reported: conditions(said, true) ?? (dryRun ? nothing : null),
+    enforced: conditions(enforced) ?? (dryRun ? null : nothing),
+    reported: conditions(tried) ?? (dryRun ? nothing : null),
     rule: saying.map(levelText).join(' + '),
   }
 }
 
+function move(from: Said, to: Said, which: (key: Condition) => boolean): void {
+  for (const [key, value] of from) if (which(key)) to.set(key, value)
+  from.clear()
+}
+
 const NOTHING: AuthorizeConditions = { peers: null, groups: null, scopes: null, when: null }
 
-function conditions(said: ReadonlyMap<Condition, Said>, dryRun: boolean): AuthorizeConditions | null {
-  const value = (key: Condition): Said['value'] => {
-    const one = said.get(key)
-    return one?.dryRun === dryRun ? one.value : undefined
-  }
+function conditions(said: Said): AuthorizeConditions | null {
+  if (said.size === 0) return null
   const names = (key: (typeof NAMED)[number]): readonly string[] | null => {
-    const given = value(key)
+    const given = said.get(key)
     return Array.isArray(given) ? [...new Set(given)] : null
   }
-  const when = value('when')
-  if (![...said.values()].some(one => one.dryRun === dryRun)) return null
+  const when = said.get('when')
   const allow = names('allow')
   const deny = names('deny')
   return {

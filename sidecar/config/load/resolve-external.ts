@@ -59,16 +59,22 @@ export function resolveExternals(
   return found
 }
 
+/** The services that a route asks. */
+export interface Asked {
+  /** That decides. */
+  readonly external?: ExternalPolicy
+  /** That only reports what it would refuse, beside the one that decides. */
+  readonly triedExternal?: ExternalPolicy
+}
+
 /**
- * The service that a route asks beside what `authorize` itself can tell: that of the innermost level since the last
- * `off`. `dryRun` as in `resolveAuthorize`. Undefined: none.
+ * The services that a route asks beside what `authorize` itself can tell: that of the innermost level since the last
+ * `off`. `dryRun` as in `resolveAuthorize`: trying one out below takes away none above.
  */
-export function resolveExternal(
-  levels: readonly Level[],
-  resolution: Resolution,
-): ExternalPolicy | undefined {
+export function resolveExternal(levels: readonly Level[], resolution: Resolution): Asked {
   const off = levels.findLastIndex(({ policies }) => policies.authorize === false)
-  let found: ExternalPolicy | undefined
+  let deciding: ExternalPolicy | undefined
+  let tried: ExternalPolicy | undefined
   for (const { policies, path } of levels.slice(off + 1)) {
     const { authorize } = policies
     if (authorize === undefined || authorize === false) continue
@@ -82,9 +88,18 @@ export function resolveExternal(
           `there is no \`${external}\` in authorization.external`,
           didYouMean(external, there.keys().toArray()),
         )
-      if (policy !== undefined) found = { ...policy, dryRun: dryRun ?? false }
-    } else if (found !== undefined && dryRun !== undefined && Object.keys(authorize).length === 1)
-      found = { ...found, dryRun }
+      if (policy === undefined) continue
+      if (dryRun !== true) deciding = policy
+      tried = dryRun === true ? policy : undefined
+    } else if (dryRun !== undefined && Object.keys(authorize).length === 1) {
+      if (dryRun) [deciding, tried] = [undefined, tried ?? deciding]
+      else [deciding, tried] = [tried ?? deciding, undefined]
+    }
   }
-  return found
+  // What it would refuse is refused.
+  if (tried?.name === deciding?.name) tried = undefined
+  return {
+    ...(deciding === undefined ? {} : { external: deciding }),
+    ...(tried === undefined ? {} : { triedExternal: { ...tried, dryRun: true } }),
+  }
 }

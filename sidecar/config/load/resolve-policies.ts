@@ -72,7 +72,6 @@ export function resolvePolicies(
     const level = levels.findLast(one => one.policies[name] !== undefined)
     return [...(level?.path ?? []), name]
   }
-  const external = resolveExternal(levels, resolution)
   const cors = resolveCors(merged, innermost('cors'), resolution)
   return {
     policies: {
@@ -84,7 +83,7 @@ export function resolvePolicies(
       cors,
       authenticate: resolveAuthenticate(merged.authenticate, innermost('authenticate'), identity, resolution),
       authorize: resolveAuthorize(levels, resolution),
-      ...(external === undefined ? {} : { external }),
+      ...resolveExternal(levels, resolution),
       rateLimit: resolveRateLimit(levels, resolution),
       upgrade: resolveUpgrade(merged.upgrade),
       mirror: resolveMirror(merged.mirror),
