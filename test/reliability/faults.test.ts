@@ -5,6 +5,7 @@ import { BufferedWriter } from '../../sidecar/telemetry/buffered-writer.ts'
 import type { LookupDone } from '../../sidecar/upstream/discovery/lookup-queue.ts'
 import { routeTo } from '../harness/configs.ts'
 import { InProcess } from '../harness/in-process.ts'
+import type { RawConnection } from '../harness/raw-connection.ts'
 import { RawUpstream } from '../harness/raw-upstream.ts'
 
 // Row 84: a bug at the entry of a callback. What it costs is its exchange and its connection: the process lives, and
@@ -26,12 +27,33 @@ afterEach(async () => {
   await upstream.close()
 })
 
+/** Asks what the upstream answers. @returns the status that came, and the connection upstream */
+async function askUpstream(): Promise<{ status: number; server: RawConnection }> {
+  const answer = proxy.ask(ASK)
+  const server = await upstream.accept()
+  await server.readUntil('\r\n\r\n')
+  server.send(OK)
+  return { status: (await answer).status, server }
+}
+
+/** Puts a filter into the only route to an upstream. @returns the route's filters */
+function plant(filter: Record<string, unknown>): unknown[] {
+  const { snapshot } = proxy.service.holder.current
+  const route = [...snapshot.routes.values()].find(one => one.action.kind === 'upstream')
+  // The list is the route's own, and the route goes with the test.
+  const filters = route?.filters as unknown as Record<string, unknown>[]
+  filters.push({ name: 'planted', ...filter })
+  return filters
+}
+
+const planted = (): never => {
+  throw new Error('planted')
+}
+
 test('row 84: the handler throws: the connection closes', async () => {
   const { acceptors } = proxy.service
   const whole = Object.getOwnPropertyDescriptor(acceptors, 'handle') as PropertyDescriptor
-  acceptors.handle = () => {
-    throw new Error('planted')
-  }
+  acceptors.handle = planted
   const client = await proxy.connect()
   client.send(ASK)
   assert.equal((await client.readToEnd()).length, 0)
@@ -42,36 +64,26 @@ test('row 84: the handler throws: the connection closes', async () => {
 test('row 84: the request path throws: 500 internal', async () => {
   const { holder } = proxy.service
   const entries = [...holder.current.snapshot.entries.values()]
-  const planted = entries[0]?.listeners[0]
-  assert.ok(planted)
-  const lookup = planted.table.lookup.bind(planted.table)
-  planted.table.lookup = () => {
-    throw new Error('planted')
-  }
+  const table = entries[0]?.listeners[0]?.table
+  assert.ok(table)
+  const lookup = table.lookup.bind(table)
+  table.lookup = planted
   const response = await proxy.ask(ASK)
-  planted.table.lookup = lookup
+  table.lookup = lookup
   assert.equal(response.status, 500)
   assert.equal(proxy.access.at(-1)?.reason, 'internal')
 })
 
 test('row 84: what takes the response throws: 500 internal, and the upstream connection is gone', async () => {
-  const { snapshot } = proxy.service.holder.current
-  const route = [...snapshot.routes.values()].find(one => one.action.kind === 'upstream')
-  assert.ok(route)
-  // The list is the route's own; a filter that throws on the way back stands in it for this one request.
-  const filters = route.filters as unknown as { name: string; onResponse(): void }[]
-  filters.push({
-    name: 'planted',
+  // Only for this one request: the problem that it becomes passes the filters as well.
+  const filters = plant({
     onResponse() {
       filters.length = 0
       throw new Error('planted')
     },
   })
-  const answer = proxy.ask(ASK)
-  const server = await upstream.accept()
-  await server.readUntil('\r\n\r\n')
-  server.send(OK)
-  assert.equal((await answer).status, 500)
+  const { status, server } = await askUpstream()
+  assert.equal(status, 500)
   await server.readToEnd()
   server.destroy()
 })
@@ -79,9 +91,7 @@ test('row 84: what takes the response throws: 500 internal, and the upstream con
 test('row 84: the accounts throw: the answer arrives and the connection goes on', async () => {
   const { accessLog } = proxy.service.proxy
   const write = accessLog.write.bind(accessLog)
-  accessLog.write = () => {
-    throw new Error('planted')
-  }
+  accessLog.write = planted
   const client = await proxy.connect()
   for (let i = 0; i < 2; i++) {
     const response = await client.ask('GET /here HTTP/1.1\r\nhost: a.example\r\n\r\n')
@@ -94,29 +104,12 @@ test('row 84: the accounts throw: the answer arrives and the connection goes on'
 test('row 84: a timer throws: the others fire, and the process lives', async () => {
   const { wheel } = proxy.service
   const fired = Promise.withResolvers<void>()
-  const planted = new Timer({
-    onTimer() {
-      throw new Error('planted')
-    },
-  })
+  const throwing = new Timer({ onTimer: planted })
   const other = new Timer({ onTimer: () => fired.resolve() })
-  wheel.schedule(planted, 1)
+  wheel.schedule(throwing, 1)
   wheel.schedule(other, 1)
   await fired.promise
 })
-
-/** Puts a filter into the only route to an upstream. */
-function plant(filter: Record<string, unknown>): void {
-  const { snapshot } = proxy.service.holder.current
-  const route = [...snapshot.routes.values()].find(one => one.action.kind === 'upstream')
-  // The list is the route's own, and the route goes with the test.
-  const filters = route?.filters as unknown as Record<string, unknown>[]
-  filters.push({ name: 'planted', ...filter })
-}
-
-const planted = (): never => {
-  throw new Error('planted')
-}
 
 test('row 84: a hook that is awaited rejects, or what comes after it throws: 500 internal', async () => {
   plant({ onRequest: () => Promise.reject(new Error('planted')) })
@@ -139,22 +132,15 @@ test('row 84: a response filter that always throws: problems go out without it, 
 
 test('row 84: a response filter that always throws, on the way back: 500 internal, and the upstream connection is gone', async () => {
   plant({ onResponse: planted })
-  const answer = proxy.ask(ASK)
-  const server = await upstream.accept()
-  await server.readUntil('\r\n\r\n')
-  server.send(OK)
-  assert.equal((await answer).status, 500)
+  const { status, server } = await askUpstream()
+  assert.equal(status, 500)
   await server.readToEnd()
   server.destroy()
 })
 
 test('row 84: a filter throws when all is over: the answer arrives', async () => {
   plant({ onDone: planted })
-  const answer = proxy.ask(ASK)
-  const server = await upstream.accept()
-  await server.readUntil('\r\n\r\n')
-  server.send(OK)
-  assert.equal((await answer).status, 200)
+  assert.equal((await askUpstream()).status, 200)
 })
 
 test('row 84: a look-up throws, at once or when it answers', async () => {

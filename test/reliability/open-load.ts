@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { percentile } from '../../bench/statistics.ts'
 
 /** What came of an open load. */
 export interface OpenOutcome {
@@ -63,13 +64,12 @@ export async function openLoad(port: number, rate: number, seconds: number): Pro
     }, TICK_MS)
   })
   agent.destroy()
-  times.sort((a, b) => a - b)
   return {
     goodput: times.length / seconds,
     shed: shed / sent,
     failed: failed + open,
-    p50: times[Math.floor(times.length * 0.5)] ?? 0,
-    p99: times[Math.floor(times.length * 0.99)] ?? 0,
+    p50: percentile(times, 50),
+    p99: percentile(times, 99),
     reasons,
   }
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { percentile } from '../../bench/statistics.ts'
 import { startRedis } from '../harness/programs.ts'
 import { InProcess } from '../harness/in-process.ts'
 import { needs } from '../harness/needs.ts'
@@ -48,8 +49,7 @@ async function load(port: number, path: string, count: number, connections = 4) 
       client.destroy()
     }),
   )
-  times.sort((a, b) => a - b)
-  return { p50: times[times.length >> 1]!, p99: times[Math.floor(times.length * 0.99)]!, passed }
+  return { p50: percentile(times, 50), p99: percentile(times, 99), passed }
 }
 
 /** Waits until the store answers: with `deny` nothing passes before. */

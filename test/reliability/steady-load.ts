@@ -1,6 +1,7 @@
 import http from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { percentile } from '../../bench/statistics.ts'
 
 /** What came of a load. */
 export interface LoadOutcome {
@@ -72,13 +73,12 @@ export class SteadyLoad {
     clearInterval(this.#timer)
     if (this.#open > 0) await new Promise<void>(done => (this.#idle = done))
     this.#agent.destroy()
-    this.#times.sort((a, b) => a - b)
     return {
       sent: this.#sent,
       ok: this.#ok,
       refused: this.#refused,
       failed: this.#failed,
-      p99: this.#times[Math.floor(this.#times.length * 0.99)] ?? 0,
+      p99: percentile(this.#times, 99),
     }
   }
 

@@ -1,37 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
-import { loadConfig } from './load.ts'
+import { test } from 'node:test'
+import { ProviderFile } from './provider-fixture.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'outrigger-jwks-'))
-after(() => rmSync(folder, { recursive: true }))
-const file = join(folder, 'edge.yaml')
-const jwks = join(folder, 'jwks.json')
-writeFileSync(
-  file,
-  `version: 1
-service: shop
-listeners:
-  - { name: web, role: edge, address: ":8080", authenticate: { jwt: main }, respond: {} }
-authentication:
-  jwt: { main: { issuer: https://id.shop.example, audiences: shop, jwks: { file: ./jwks.json } } }
-`,
-)
-
-function load(text: string) {
-  writeFileSync(jwks, text, { mode: 0o600 })
-  return loadConfig([file], { secrets: true, cwd: folder })
-}
+const jwks = new ProviderFile('jwks', 'jwks.json')
 
 const KEY = { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA', kid: 'one' }
 
 test('a key set in a file is part of the configuration: it is watched, and a change of it is a change of the routes', () => {
-  const first = load(JSON.stringify({ keys: [KEY] }))
-  const second = load(JSON.stringify({ keys: [{ ...KEY, kid: 'two' }] }))
+  const first = jwks.load(JSON.stringify({ keys: [KEY] }))
+  const second = jwks.load(JSON.stringify({ keys: [{ ...KEY, kid: 'two' }] }))
   assert.ok(first.ok && second.ok)
-  assert.ok(first.config.files.includes(jwks))
+  assert.ok(first.config.files.includes(jwks.path))
   const route = (loaded: typeof first) => loaded.config.listeners[0]?.routes[0]?.hash
   assert.notEqual(route(first), route(second))
   const keys = first.config.identity.providers.jwt['main']?.keys
@@ -39,7 +18,7 @@ test('a key set in a file is part of the configuration: it is watched, and a cha
 })
 
 test('a set without a key loads, with a warning: every token is refused', () => {
-  const loaded = load('{ "keys": [] }')
+  const loaded = jwks.load('{ "keys": [] }')
   assert.ok(loaded.ok)
   assert.match(loaded.warnings.join(), /jwks.json holds no key/)
 })
@@ -55,12 +34,11 @@ test('what is no set of public keys is an error that says why', () => {
     [JSON.stringify({ keys: Array.from({ length: 101 }, () => KEY) }), /more than 100 keys/],
     [JSON.stringify({ keys: [], x: 'x'.repeat(256 * 1024) }), /larger than 256 KiB/],
   ] as const) {
-    const loaded = load(text)
+    const loaded = jwks.load(text)
     assert.ok(!loaded.ok)
     assert.match(loaded.errors.map(error => error.message).join(), why)
   }
-  rmSync(jwks)
-  const missing = loadConfig([file], { secrets: true, cwd: folder })
+  const missing = jwks.load(null)
   assert.ok(!missing.ok)
   assert.equal(missing.errors[0]?.path, 'authentication.jwt.main.jwks.file')
 })

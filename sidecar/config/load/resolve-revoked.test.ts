@@ -1,37 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, test } from 'node:test'
-import { loadConfig } from './load.ts'
+import { test } from 'node:test'
+import { ProviderFile } from './provider-fixture.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'outrigger-revoked-'))
-after(() => rmSync(folder, { recursive: true }))
-const file = join(folder, 'edge.yaml')
-const list = join(folder, 'revoked.txt')
-writeFileSync(
-  file,
-  `version: 1
-service: shop
-listeners:
-  - { name: web, role: edge, address: ":8080", authenticate: { jwt: main }, respond: {} }
-authentication:
-  jwt: { main: { issuer: https://id.shop.example, audiences: shop, revoked: { file: ./revoked.txt } } }
-`,
-)
-
-function load(text: string) {
-  writeFileSync(list, text, { mode: 0o600 })
-  return loadConfig([file], { secrets: true, cwd: folder })
-}
+const list = new ProviderFile('revoked', 'revoked.txt')
 
 test('tokens and callers, a line each; the list is watched, and what is kept of tokens stays', () => {
-  const first = load(
+  const first = list.load(
     '# who left\r\n\r\njti 3f 0c\n  sub alice before 2026-11-24T12:00:00Z\nsub  bob before\nsub carl \n',
   )
-  const second = load('# nobody\n')
+  const second = list.load('# nobody\n')
   assert.ok(first.ok && second.ok)
-  assert.ok(first.config.files.includes(list))
+  assert.ok(first.config.files.includes(list.path))
   const [one, two] = [first, second].map(loaded => loaded.config.identity.providers.jwt['main'])
   assert.deepEqual(one?.revoked?.tokens, ['3f 0c'])
   assert.deepEqual(one.revoked.subjects, [
@@ -53,7 +32,7 @@ test('what is not understood is an error with its line, and nothing of it is sho
     ['', /is empty/],
     [Array.from({ length: 10_001 }, (_, index) => `jti ${index}`).join('\n'), /more than 10000 entries/],
   ] as const) {
-    const loaded = load(text)
+    const loaded = list.load(text)
     assert.ok(!loaded.ok)
     const said = loaded.errors.map(error => error.message).join()
     assert.match(said, why)
