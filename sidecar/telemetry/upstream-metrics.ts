@@ -68,6 +68,24 @@ const one =
   (upstream: UpstreamMetrics, name: string): string =>
     `${name}{upstream="${upstream.label}"} ${value(upstream)}\n`
 
+/** A line for each value of one more label. */
+function linesBy(
+  name: string,
+  upstream: string,
+  label: string,
+  values: Readonly<Record<string, number>>,
+): string {
+  let text = ''
+  for (const [of, value] of Object.entries(values))
+    text += `${name}{upstream="${upstream}",${label}="${of}"} ${value}\n`
+  return text
+}
+
+const each =
+  (label: string, values: (upstream: UpstreamMetrics) => Readonly<Record<string, number>>) =>
+  (upstream: UpstreamMetrics, name: string): string =>
+    linesBy(name, upstream.label, label, values(upstream))
+
 /** The counters by name; each is written for every upstream. */
 export const UPSTREAM_COUNTERS: readonly CounterOf[] = [
   {
@@ -78,10 +96,7 @@ export const UPSTREAM_COUNTERS: readonly CounterOf[] = [
   {
     name: 'outrigger_upstream_retries_total',
     help: 'Attempts after the first one of a request, by what they followed.',
-    lines: (upstream, name) =>
-      Object.entries(upstream.retries)
-        .map(([cause, count]) => `${name}{upstream="${upstream.label}",cause="${cause}"} ${count}\n`)
-        .join(''),
+    lines: each('cause', upstream => ({ ...upstream.retries })),
   },
   {
     name: 'outrigger_upstream_retries_refused_total',
@@ -96,9 +111,7 @@ export const UPSTREAM_COUNTERS: readonly CounterOf[] = [
   {
     name: 'outrigger_upstream_mirrored_total',
     help: 'Copies of requests to this upstream: sent, and dropped because too many were under way.',
-    lines: (upstream, name) =>
-      `${name}{upstream="${upstream.label}",result="sent"} ${upstream.mirrored}\n` +
-      `${name}{upstream="${upstream.label}",result="dropped"} ${upstream.mirrorsDropped}\n`,
+    lines: each('result', upstream => ({ sent: upstream.mirrored, dropped: upstream.mirrorsDropped })),
   },
   {
     name: 'outrigger_upstream_reuse_races_total',
@@ -108,9 +121,7 @@ export const UPSTREAM_COUNTERS: readonly CounterOf[] = [
   {
     name: 'outrigger_upstream_connects_total',
     help: 'Connections opened to the upstream, and tries that failed.',
-    lines: (upstream, name) =>
-      `${name}{upstream="${upstream.label}",result="opened"} ${upstream.connectsOpened}\n` +
-      `${name}{upstream="${upstream.label}",result="failed"} ${upstream.connectsFailed}\n`,
+    lines: each('result', upstream => ({ opened: upstream.connectsOpened, failed: upstream.connectsFailed })),
   },
   {
     name: 'outrigger_upstream_timeouts_total',
@@ -125,17 +136,12 @@ export const UPSTREAM_COUNTERS: readonly CounterOf[] = [
   {
     name: 'outrigger_upstream_ejections_total',
     help: 'Endpoints put aside for what their traffic showed, by cause.',
-    lines: (upstream, name) =>
-      (
-        [
-          ['consecutive_errors', upstream.ejectedForErrors],
-          ['success_rate', upstream.ejectedForSuccessRate],
-          ['latency', upstream.ejectedForLatency],
-          ['probe', upstream.ejectedForProbe],
-        ] as const
-      )
-        .map(([cause, count]) => `${name}{upstream="${upstream.label}",cause="${cause}"} ${count}\n`)
-        .join(''),
+    lines: each('cause', upstream => ({
+      consecutive_errors: upstream.ejectedForErrors,
+      success_rate: upstream.ejectedForSuccessRate,
+      latency: upstream.ejectedForLatency,
+      probe: upstream.ejectedForProbe,
+    })),
   },
   {
     name: 'outrigger_circuit_breaker_opened_total',
@@ -155,6 +161,11 @@ const gauge =
   (state: UpstreamState, name: string): string =>
     `${name}{upstream="${escapeLabel(state.upstream)}"} ${value(state)}\n`
 
+const gauges =
+  (label: string, values: (state: UpstreamState) => Readonly<Record<string, number>>) =>
+  (state: UpstreamState, name: string): string =>
+    linesBy(name, escapeLabel(state.upstream), label, values(state))
+
 /** The gauges by name. */
 export const UPSTREAM_GAUGES: readonly GaugeOf[] = [
   {
@@ -170,19 +181,12 @@ export const UPSTREAM_GAUGES: readonly GaugeOf[] = [
   {
     name: 'outrigger_upstream_pool_connections',
     help: 'Connections to the upstream, by state.',
-    lines: (state, name) =>
-      `${name}{upstream="${escapeLabel(state.upstream)}",state="idle"} ${state.idle}\n` +
-      `${name}{upstream="${escapeLabel(state.upstream)}",state="active"} ${state.active}\n`,
+    lines: gauges('state', ({ idle, active }) => ({ idle, active })),
   },
   {
     name: 'outrigger_upstream_endpoints',
     help: 'Endpoints of the upstream, by state.',
-    lines: (state, name) =>
-      Object.entries(state.endpoints)
-        .map(
-          ([kind, count]) => `${name}{upstream="${escapeLabel(state.upstream)}",state="${kind}"} ${count}\n`,
-        )
-        .join(''),
+    lines: gauges('state', state => state.endpoints),
   },
   {
     name: 'outrigger_circuit_breaker_state',
