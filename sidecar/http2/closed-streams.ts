@@ -7,14 +7,33 @@ const RESETS_REMEMBERED = 1024
 
 /** What is still known of streams that are gone, so that late frames can be told from wrong ones (section 5.1). */
 export class ClosedStreams {
+  readonly #window: number
+  /** How many bytes of DATA may still come for streams that we reset. */
+  #late = 0
   readonly #ended = new Ring(REMEMBERED)
   #theirs: Ring | null = null
   #ours: Ring | null = null
 
+  /** @param window how much DATA of a stream may be on its way */
+  constructor(window: number) {
+    this.#window = window
+  }
+
   note(id: number, ending: Exclude<Ending, 'unknown'>): void {
     if (ending === 'ended') this.#ended.add(id)
-    else if (ending === 'ours') (this.#ours ??= new Ring(RESETS_REMEMBERED)).add(id)
-    else (this.#theirs ??= new Ring(REMEMBERED)).add(id)
+    else if (ending === 'ours') {
+      this.#late = Math.min(this.#late + this.#window, RESETS_REMEMBERED * this.#window)
+      ;(this.#ours ??= new Ring(RESETS_REMEMBERED)).add(id)
+    } else (this.#theirs ??= new Ring(REMEMBERED)).add(id)
+  }
+
+  /**
+   * DATA came for a stream that we reset: it was on its way, or its sender goes on for as long as that costs it nothing.
+   * @returns whether it may have been on its way
+   */
+  takeLate(bytes: number): boolean {
+    this.#late -= bytes
+    return this.#late >= 0
   }
 
   ending(id: number): Ending {

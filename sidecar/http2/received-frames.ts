@@ -75,14 +75,22 @@ export class ReceivedFrames implements FrameSink {
       if (!session.receiveWindow.take(flow))
         return session.fail(FLOW_CONTROL_ERROR, 'more DATA than the window of the connection')
       if (flow > 0) session.creditConnection(flow)
-      if (flow > padding) session.limits.data()
-      else if (!ended && !this.#control()) return
     }
     const stream = this.#table.get(id)
-    if (stream !== undefined) {
-      const error = stream.takeData(flow, padding, buffer, start, end, ended)
-      if (error !== NO_ERROR) session.ends.violate(stream, error, 'DATA')
-    } else this.#late(id, 'DATA')
+    if (stream === undefined) return this.#lateData(id, flow, padding)
+    if (flow > padding) session.limits.data()
+    else if (flow >= 0 && !ended && !this.#control()) return
+    const error = stream.takeData(flow, padding, buffer, start, end, ended)
+    if (error !== NO_ERROR) session.ends.violate(stream, error, 'DATA')
+  }
+
+  /** DATA of a stream that is not open earns nothing, and is not without end (row 36). */
+  #lateData(id: number, flow: number, padding: number): void {
+    if (flow >= 0 && flow <= padding && !this.#control()) return
+    const { closed } = this.#table
+    if (flow > padding && closed.ending(id) === 'ours' && !closed.takeLate(flow))
+      return this.#session.fail(ENHANCE_YOUR_CALM, 'DATA of streams that were reset')
+    this.#late(id, 'DATA')
   }
 
   onHeaders(id: number, buffer: Buffer, start: number, end: number, ended: boolean, parent: number): void {
@@ -218,7 +226,9 @@ export class ReceivedFrames implements FrameSink {
     if (table.idle(id)) return session.fail(PROTOCOL_ERROR, `${what} of an idle stream`)
     switch (table.closed.ending(id)) {
       case 'ours':
-        return // the peer had not heard of it
+        // The peer had not heard of it. DATA was counted.
+        if (what === 'HEADERS') this.#control()
+        return
       case 'theirs':
         return this.#reset(id, STREAM_CLOSED)
       case 'ended':

@@ -82,7 +82,7 @@ export class Session implements ChannelOwner, OutputOwner {
     this.scheduler = new Scheduler(this.output)
     this.limits = new SessionLimits(settings, wheel.tickEnd)
     this.receiveWindow = new ReceiveWindow(Math.max(settings.window, DEFAULT_WINDOW))
-    this.table = new StreamTable(side)
+    this.table = new StreamTable(side, this.streamWindow)
     this.#reader = new FrameReader(new ReceivedFrames(this, this.table))
     this.#reader.block.limit = Math.max(this.#reader.block.limit, settings.headerBytes * 2)
     this.#writer = new HeaderWriter(this.output)

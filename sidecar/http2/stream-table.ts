@@ -4,7 +4,7 @@ import type { Stream } from './stream.ts'
 
 /** The streams of a session: those that are open, and what is known of those that were. */
 export class StreamTable {
-  readonly closed = new ClosedStreams()
+  readonly closed: ClosedStreams
   /** The highest id that the peer began a stream with, and the highest of those that we did not leave out. */
   lastTheirs = 0
   lastTaken = 0
@@ -14,7 +14,9 @@ export class StreamTable {
   /** Streams of ours that have no id yet. */
   #unnumbered = 0
 
-  constructor(side: 'server' | 'client') {
+  /** @param window how much the peer may send on a stream ahead of our credit */
+  constructor(side: 'server' | 'client', window: number) {
+    this.closed = new ClosedStreams(window)
     this.#ourParity = side === 'client' ? 1 : 0
     this.#nextOurs = this.#ourParity === 1 ? 1 : 2
   }
