@@ -112,6 +112,25 @@ test('beyond 64 KiB the copy is dropped and the body goes on as a plain one', ()
   assert.ok(!body.replayable)
 })
 
+test('what comes between two attempts is kept whatever the limit: the next one never begins in the middle', () => {
+  const { budget, source, body } = setUp()
+  body.start(new Sink())
+  source.say('x'.repeat(65_536))
+  body.abort()
+  assert.equal(source.say('y'), false)
+  budget.take(1e9)
+  assert.equal(source.say('z'), false)
+  const second = new Sink()
+  body.start(second)
+  assert.equal(second.text, `${'x'.repeat(65_536)}yz`)
+  // From here on it is as long as it is.
+  source.say('!')
+  assert.ok(!body.replayable)
+  assert.equal(second.text.length, 65_539)
+  budget.give(1e9)
+  assert.equal(budget.used, 0)
+})
+
 test('where memory is short no copy is made', () => {
   const { budget, source, body } = setUp(10)
   budget.take(10)

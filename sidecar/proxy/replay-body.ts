@@ -124,12 +124,18 @@ export class ReplayBody implements BodySource {
   }
 
   #chunk(bytes: Buffer, owned: boolean): boolean {
-    if (this.#whole) this.#keep(bytes)
     const sink = this.#sink
+    // Whatever the limit while nobody takes it: the next attempt is decided already, and would begin in the middle.
+    if (this.#whole && sink !== null && !this.#fits(bytes.length)) this.#drop()
+    if (this.#whole) this.#keep(bytes)
     if (sink !== null) return sink.chunk(bytes, owned)
-    // Between two attempts nobody takes it: what came is kept, and no more is read.
+    // Between two attempts what came is kept, and no more is read.
     if (owned) this.#buffers.release(bytes)
     return false
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#size + bytes <= this.#limit && this.#budget.roomy
   }
 
   #end(): void {
@@ -139,10 +145,6 @@ export class ReplayBody implements BodySource {
   }
 
   #keep(bytes: Buffer): void {
-    if (this.#size + bytes.length > this.#limit || !this.#budget.roomy) {
-      this.#drop()
-      return
-    }
     this.#size += bytes.length
     this.#budget.take(bytes.length)
     this.#copies.push(Buffer.from(bytes))

@@ -1,8 +1,10 @@
 // What is tried again, when and how often, over sockets; and what never is.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type InProcess, turns } from '../harness/in-process.ts'
+import { routeTo } from '../harness/configs.ts'
+import { InProcess, turns } from '../harness/in-process.ts'
 import { reasonOf } from '../harness/problem.ts'
+import { RawUpstream } from '../harness/raw-upstream.ts'
 import { type Answer, CountingService, withServices } from '../harness/services.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
 import type { WireResponse } from '../harness/strict-http.ts'
@@ -128,6 +130,35 @@ test('a body beyond what is kept is sent once', async t => {
   assert.equal(service.came.length, 2)
   await put(1025)
   assert.equal(service.came.length, 3)
+})
+
+test('a body that grows beyond what is kept in the pause before a retry is sent whole', async t => {
+  const upstream = await RawUpstream.listen()
+  const clock = new SteppedClock()
+  const proxy = await InProcess.start(
+    routeTo(upstream.port, {
+      route: 'retry: { methods: [PUT], statuses: [503], replay: 1KiB, backoff: { from: 1s, to: 1s } }',
+    }),
+    { clock },
+  )
+  t.after(async () => {
+    await upstream.close()
+    await proxy.stop()
+  })
+  const client = await proxy.connect()
+  const chunk = (letter: string): string => `3e8\r\n${letter.repeat(1000)}\r\n`
+  client.send(`PUT /x HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n${chunk('a')}`)
+  const first = await upstream.accept()
+  await first.readUntil('a\r\n')
+  first.send('HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n')
+  await proxy.until('the pause', () => first.ended || first.isClosed)
+  client.send(`${chunk('b')}0\r\n\r\n`)
+  await proxy.step(2000)
+  const second = await upstream.accept()
+  const text = await second.readUntil('0\r\n\r\n')
+  assert.equal(text.replace(/^[^]*?\r\n\r\n/, ''), `${chunk('a')}${chunk('b')}0\r\n\r\n`)
+  second.send('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
+  assert.equal((await client.readResponse()).status, 200)
 })
 
 test('a long answer that is tried again costs its connection, a short one does not', async t => {
