@@ -229,6 +229,7 @@ export class Outrigger {
     if (unopened !== null)
       log.error('the audit log cannot be opened: its lines are dropped and counted', { error: unopened })
     metrics.setBuckets(config.telemetry.metrics.buckets)
+    this.service.keys.watch(config.identity.consumers)
     const { snapshot } = this.service.holder.current
     metrics.retain({ routes: snapshot.routes.keys(), upstreams: snapshot.upstreams.keys() })
   }

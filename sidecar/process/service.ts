@@ -34,6 +34,7 @@ import { type Every, systemLookup } from '../upstream/discovery/dns.ts'
 import { type Lookup, LookupQueue } from '../upstream/discovery/lookup-queue.ts'
 import { LiveState } from '../upstream/live-state.ts'
 import { CertificateWatch } from './certificate-watch.ts'
+import { KeyWatch } from './key-watch.ts'
 import { connectionLimit, memoryLimit } from './machine-limits.ts'
 
 /** What a process brings to its data plane; tests bring their own clock and name server. */
@@ -73,6 +74,7 @@ export class Service {
   readonly acceptors: AcceptorParts
   readonly handshakes: HandshakeMetrics
   readonly certificates: CertificateWatch
+  readonly keys: KeyWatch
   readonly #log: Log
 
   constructor(settings: ServiceSettings) {
@@ -114,6 +116,7 @@ export class Service {
       log,
       metrics,
     })
+    this.keys = new KeyWatch({ clock: this.clock, wheel: this.wheel, log, metrics })
     const unrouted = metrics.route('none')
     const tunnels = tunnelMetrics(metrics)
     const proxy: ProxyParts = {
@@ -173,10 +176,12 @@ export class Service {
   run(): void {
     for (const wheel of [this.wheel, this.fine]) wheel.run(error => this.fault(error))
     this.certificates.start()
+    this.keys.start()
   }
 
   stop(): void {
     this.certificates.stop()
+    this.keys.stop()
     this.wheel.stop()
     this.fine.stop()
   }

@@ -108,6 +108,7 @@ export class InProcess {
       const opened = await this.#listeners.open(generation.snapshot)
       if ('code' in opened) throw new Error(`cannot listen on ${opened.address}: ${opened.code}`)
       this.service.holder.swap(generation)
+      this.service.keys.watch(result.config.identity.consumers)
       const { audit } = result.config
       this.#audit.configure(audit === null ? null : { service: 'test', ...audit })
       for (const gone of opened.commit()) {

@@ -204,3 +204,35 @@ upstreams:
   const result = loadConfig([path], { secrets: false, environment: {} })
   assert.ok(result.ok, JSON.stringify(result))
 })
+
+test('keys that have ended or end soon are warned of, with their place, and bounded', context => {
+  const path = join(folder(context), 'keys.yaml')
+  const key = (index: number): string => index.toString(16).padStart(64, 'f')
+  const now = Date.parse('2026-03-01T12:00:00Z')
+  const consumers = (ends: readonly string[]): string =>
+    `version: 1
+service: a
+listeners: [{ name: in, role: edge, address: ":8080", authenticate: { apiKey: k }, respond: {} }]
+authentication: { apiKey: { k: { header: x-api-key } } }
+consumers:
+${ends.map((end, index) => `  - { name: c${index}, apiKeys: { sha256: ${key(index)}, expires: ${end} } }\n`).join('')}`
+  const warnings = (text: string, secrets = true): readonly string[] => {
+    writeFileSync(path, text)
+    const result = loadConfig([path], { secrets, environment: {}, now })
+    assert.ok(result.ok)
+    return result.warnings
+  }
+  assert.deepEqual(
+    warnings(consumers(['2026-02-28', '2026-03-01T12:00:00Z', '2026-03-02', '2026-03-05', '2026-03-09'])),
+    [
+      `an API key of c2 ends in less than a day, at 2026-03-02T00:00:00.000Z (${path}:8)`,
+      `an API key of c3 ends in 3 days, at 2026-03-05T00:00:00.000Z (${path}:9)`,
+      `an API key of c1 ended at 2026-03-01T12:00:00.000Z: it lets nobody in (${path}:7)`,
+      `an API key of c0 ended at 2026-02-28T00:00:00.000Z: it lets nobody in (${path}:6)`,
+    ],
+  )
+  const many = warnings(consumers(Array.from({ length: 25 }, () => '2026-01-01')))
+  assert.equal(many.length, 11)
+  assert.equal(many.at(-1), '15 more API keys have ended or end within seven days')
+  assert.deepEqual(warnings(consumers(['"${env:WHEN}"']), false), [], 'a stand-in is no date')
+})

@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly secrets: boolean
   /** Where `${env:NAME}` looks; the process's own by default. */
   readonly environment?: Readonly<Record<string, string | undefined>>
+  /** Wall-clock time in milliseconds; the machine's own by default. */
+  readonly now?: number
   /** Where relative names start; the process's own by default. */
   readonly cwd?: string
 }
@@ -65,6 +67,7 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
     partial: refused.length > 0,
     files: reader.files,
     found,
+    ...(options.now === undefined ? {} : { now: options.now }),
   })
   const layers = [...read.bases, ...read.overlays].map(document => document.file.name)
   const resolved = resolveConfig(written, layers, resolution)

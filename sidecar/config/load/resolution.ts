@@ -26,19 +26,28 @@ export class Resolution {
   externals: ReadonlyMap<string, ExternalPolicy> = new Map()
   /** Known before the first listener. */
   limits: LimitsConfig = { stores: {}, plans: {}, consumers: {}, digest: '' }
+  /** Wall-clock time in milliseconds, for what ends. */
+  readonly now: number
   readonly #origins: Origins
   readonly #shared = new Map<string, object>()
   readonly #reported = new Set<string>()
   constructor(
     root: ConfigMap,
     origins: Origins,
-    options: { secrets: boolean; partial: boolean; files?: Set<string>; found?: Map<string, string> },
+    options: {
+      secrets: boolean
+      partial: boolean
+      files?: Set<string>
+      found?: Map<string, string>
+      now?: number
+    },
   ) {
     this.root = root
     this.files = options.files ?? new Set()
     this.found = options.found ?? new Map()
     this.secrets = options.secrets
     this.partial = options.partial
+    this.now = options.now ?? Date.now()
     this.#origins = origins
   }
 

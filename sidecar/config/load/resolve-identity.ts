@@ -7,6 +7,7 @@ import type {
   PlanSpec,
 } from '../../filters/authenticate/schema.ts'
 import type { WrittenAuthentication } from './authentication-schema.ts'
+import { checkKeys } from './check-keys.ts'
 import type { WrittenConsumer, WrittenPlans } from './consumers-schema.ts'
 import { contentHash } from './hash.ts'
 import { resolveIntrospection } from './resolve-introspection.ts'
@@ -67,7 +68,10 @@ export function resolveIdentity(
   const consumers = (written.consumers ?? []).map((consumer, index) =>
     resolveConsumer(consumer, ['consumers', index], { providers, plans, resolution }),
   )
-  if (!resolution.partial && resolution.secrets) checkOneName(consumers, resolution)
+  if (!resolution.partial && resolution.secrets) {
+    checkOneName(consumers, resolution)
+    checkKeys(consumers, resolution)
+  }
   return { providers, consumers, plans, digest: contentHash({ consumers, plans }) }
 }
 
