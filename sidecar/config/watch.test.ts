@@ -189,3 +189,13 @@ test('what was written while the first load ran is told', { timeout: 10_000 }, a
   watcher.watch([file], [], 3_600_000)
   await change
 })
+
+test('a poll that is longer than any timer can wait is not one without a rest', async () => {
+  const delays: number[] = []
+  const timers: Timers = { now: () => 0, set: (_, delay) => delays.push(delay), clear: () => {} }
+  const watcher = new ConfigWatcher(() => {}, { timers })
+  watcher.watch([], [], 30 * 86_400_000)
+  await watcher.close()
+  // A longer delay is 1 ms to Node.
+  assert.deepEqual(delays, [2 ** 31 - 1])
+})

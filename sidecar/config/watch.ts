@@ -5,6 +5,9 @@ import type { Fingerprint } from './file-contents.ts'
 import { QuietPeriod, systemTimers } from './quiet-period.ts'
 import type { Timers } from './quiet-period.ts'
 
+/** Node takes a longer delay for one of 1 ms. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1
+
 /** Stretches of time, and the timers of tests. */
 export interface ConfigWatcherOptions {
   /** Stretch without an event before files are compared, in milliseconds. */
@@ -176,10 +179,13 @@ export class ConfigWatcher {
   }
 
   #tick(delay: number): void {
-    const timer = this.#timers.set(() => {
-      this.compare()
-      this.#tick(delay)
-    }, delay)
+    const timer = this.#timers.set(
+      () => {
+        this.compare()
+        this.#tick(delay)
+      },
+      Math.min(delay, LONGEST_DELAY_MS),
+    )
     if (typeof timer === 'object') timer.unref()
     this.#poll = timer
   }
