@@ -23,17 +23,18 @@ async function provider(some: Partial<JwtProvider> = {}) {
   const policy = { mode: 'any', ways: [{ kind: 'jwt', name: 'main' }], optional: false, digest: '' } as const
   const settings = { policy, identity: await compileIdentity(spec) }
   const filter = authenticateFilter.create(settings, { name: 'r' }, new LiveFixture(clock))
-  return async (headers: string[], fingerprint = ''): Promise<string> => {
+  return async (headers: string[], fingerprint = '', path = '/orders'): Promise<string> => {
     const identity =
       fingerprint === '' ? null : { spiffe: '', dns: [], subject: '', fingerprint, notAfter: 0 }
-    const peer = { address: '', port: 0, encrypted: true, serverName: '', identity }
+    const local = { address: '', port: 0 }
+    const peer = { ...local, local, encrypted: true, serverName: '', identity }
     const exchange = exchangeFixture({ method: 'POST', headers, peer })
     exchange.request = {
       method: 'POST',
       scheme: 'https',
       host: 'api.shop.example',
       port: 0,
-      path: '/orders',
+      path,
       query: 'a=1',
       hasQuery: true,
     }
@@ -154,6 +155,52 @@ test('RFC 9449: the proof is signed by the key that the token is bound to, and s
     'the token is bound to nothing',
   )
   assert.equal(await by(await holder.proof(token)), 'main/alice')
+})
+
+test('RFC 9449: a key that is none is no proof, and no bug either', async () => {
+  const ask = await provider()
+  const holder = new Holder()
+  const token = await holder.token()
+  const { kty, crv, x } = holder.jwk
+  for (const jwk of [
+    {},
+    { kty },
+    { kty, crv },
+    { kty, crv, x },
+    { crv, x, y: x },
+    { kty: 'OKP', crv },
+    { kty, crv: 'constructor', x, y: x },
+    { kty, crv: ['P-256'], x, y: x },
+    { kty, crv: { toString: 1, valueOf: 1 }, x, y: x },
+  ]) {
+    const proof = await holder.proof(token, {}, { jwk })
+    const said = await ask(['authorization', `DPoP ${token}`, 'dpop', proof])
+    assert.match(said, /^(the header of the proof|the proof is of another key)$/, JSON.stringify(jwk))
+  }
+})
+
+test('RFC 9449: two spellings of one path are one', async () => {
+  const ask = await provider()
+  const holder = new Holder()
+  const token = await holder.token()
+  const by = async (path: string, htu: string) => {
+    const proof = await holder.proof(token, { htu: `https://api.shop.example${htu}` })
+    return ask(['authorization', `DPoP ${token}`, 'dpop', proof], '', path)
+  }
+  for (const [path, htu] of [
+    ['/a~b', '/a%7Eb'],
+    ['/caf%C3%A9', '/caf%c3%a9'],
+    ['/caf%C3%A9', '/café'],
+    ['/a%5B1%5D%7C', '/a[1]|'],
+    ['/a/b', '/a//x/../b'],
+  ] as const)
+    assert.equal(await by(path, htu), 'main/alice', htu)
+  for (const [path, htu] of [
+    ['/A', '/a'],
+    ['/a%2Bb', '/a+b'],
+    ['/a/', '/a'],
+  ] as const)
+    assert.equal(await by(path, htu), 'the proof is for another request', htu)
 })
 
 test('a token that is bound to something else, or to two things, is nobody’s', async () => {

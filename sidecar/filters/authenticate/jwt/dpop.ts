@@ -46,11 +46,20 @@ export class DpopProofs {
     if (header === null || header['typ'] !== 'dpop+jwt' || typeof alg !== 'string' || jwk === null)
       return 'the header of the proof'
     if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) return 'the header of the proof'
-    if ((await this.#jose.calculateJwkThumbprint(jwk)) !== thumbprint) return 'the proof is of another key'
+    if ((await this.#thumbprint(jwk)) !== thumbprint) return 'the proof is of another key'
     const payload = await this.#signed(proof, jwk, alg)
     const claims = payload === null ? null : parseObject(payload)
     if (claims === null) return 'the signature of the proof'
     return this.#claims(claims, exchange, token, thumbprint)
+  }
+
+  /** Null where the key lacks a part of itself. */
+  async #thumbprint(jwk: Record<string, string>): Promise<string | null> {
+    try {
+      return await this.#jose.calculateJwkThumbprint(jwk)
+    } catch {
+      return null
+    }
   }
 
   async #signed(proof: string, jwk: Record<string, string>, alg: string): Promise<Uint8Array | null> {
@@ -104,7 +113,7 @@ function publicKey(value: unknown, alg: unknown): Record<string, string> | null 
   if (
     kty === 'RSA'
       ? !/^[RP]S/.test(alg) || typeof n !== 'string' || n.length < MIN_RSA
-      : !(BY_CURVE[String(crv)] ?? []).includes(alg)
+      : !(BY_CURVE.get(crv) ?? []).includes(alg)
   )
     return null
   const jwk: Record<string, string> = {}
@@ -122,5 +131,20 @@ function names(htu: string, { request }: Exchange): boolean {
   if (url.protocol === 'http:' && request.scheme === 'https') return false
   const usual = url.protocol === 'https:' ? 443 : 80
   const port = request.port === 0 ? usual : request.port
-  return url.hostname === request.host && Number(url.port || usual) === port && url.pathname === request.path
+  return (
+    url.hostname === request.host &&
+    Number(url.port || usual) === port &&
+    spelled(url.pathname) === request.path
+  )
+}
+
+/** A path as `CanonicalRequest` spells it (RFC 3986 section 6.2.2): RFC 9449 asks for that ahead of the comparison. */
+function spelled(path: string): string {
+  return path
+    .replace(/%[0-9A-Fa-f]{2}/g, escape => {
+      const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
+      return /[A-Za-z0-9._~-]/.test(character) ? character : escape.toUpperCase()
+    })
+    .replace(/["<>[\]^`{|}]/g, character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replace(/\/{2,}/g, '/')
 }

@@ -8,12 +8,12 @@ export const MAX_KEYS = 100
 const MAX_TRIED = 4
 
 /** What a kind of key is used with where neither it nor the configuration says more. */
-export const BY_CURVE: Readonly<Record<string, readonly string[]>> = {
-  'P-256': ['ES256'],
-  'P-384': ['ES384'],
-  'P-521': ['ES512'],
-  Ed25519: ['EdDSA', 'Ed25519'],
-}
+export const BY_CURVE: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['P-256', ['ES256']],
+  ['P-384', ['ES384']],
+  ['P-521', ['ES512']],
+  ['Ed25519', ['EdDSA', 'Ed25519']],
+])
 /** Characters of the modulus of a key of 2,048 bits. */
 export const MIN_RSA = 342
 const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
@@ -83,7 +83,7 @@ function readKey(key: Jwk): SetKey | null {
   const { kty, crv, kid, alg, use, key_ops: operations } = key
   if (use !== undefined && use !== 'sig') return null
   if (Array.isArray(operations) && !operations.includes('verify')) return null
-  const fitting = kty === 'RSA' ? RSA : ((typeof crv === 'string' ? BY_CURVE[crv] : undefined) ?? [])
+  const fitting = kty === 'RSA' ? RSA : (BY_CURVE.get(crv) ?? [])
   if (kty !== 'RSA' && kty !== 'EC' && kty !== 'OKP') return null
   const algorithms = typeof alg === 'string' ? fitting.filter(one => one === alg) : fitting
   if (algorithms.length === 0) return null
