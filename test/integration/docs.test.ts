@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
@@ -182,3 +183,15 @@ async function startQuickStart(base: number): Promise<() => Promise<void>> {
     await ended
   }
 }
+
+test('the example keys are real: whoever tries the page gets in, and no guess does', () => {
+  const page = read('docs/authentication.md')
+  const [, key = '', entry = ''] =
+    /^key {4}(\S+)\nentry {2}apiKeys: \[\{ sha256: (\w+) \}\]$/m.exec(page) ?? []
+  // As `outrigger keys new` makes it.
+  assert.match(key, /^og_[\w-]{43}$/)
+  const [, password = ''] = /`printf (\S+) \| outrigger keys digest`/.exec(page) ?? []
+  const digests = new Set([...page.matchAll(/sha256: (\w+)/g)].map(match => match[1]))
+  assert.deepEqual(digests, new Set([hash('sha256', key), hash('sha256', password)]))
+  assert.equal(entry, hash('sha256', key))
+})
