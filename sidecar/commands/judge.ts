@@ -122,6 +122,7 @@ function open(entry: Entry<UnopenedUpstream>, head: RequestHead, asked: AskedReq
       address: asked.peer,
       port: 0,
       encrypted: asked.encrypted,
+      local: { address: '', port: 0 },
       serverName: '',
       identity: asked.identity ?? null,
     },

@@ -1,3 +1,4 @@
+import type { SocketEnd } from './address.ts'
 import type { AuthorizationDecision } from './authorization-decision.ts'
 import type { BodySource } from './body.ts'
 import type { Caller } from './caller.ts'
@@ -13,6 +14,8 @@ export interface Peer {
   /** IP address as text; IPv4-mapped IPv6 as IPv4; empty on a Unix socket. */
   readonly address: string
   readonly port: number
+  /** Where it had connected to; as a PROXY protocol header said, where there was one. */
+  readonly local: SocketEnd
   /** Whether the connection itself is encrypted. */
   readonly encrypted: boolean
   /** The server name that the client asked for when it opened TLS, lower case; empty where it named none. */

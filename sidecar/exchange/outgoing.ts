@@ -1,3 +1,4 @@
+import type { SocketEnd } from './address.ts'
 import type { BodySource } from './body.ts'
 import type { HeaderList } from './headers.ts'
 import type { ProxyError } from './proxy-error.ts'
@@ -64,8 +65,16 @@ export interface OutgoingConnection {
   heard(taker: ResponseTaker): boolean
 }
 
+/** Both ends of a client's connection. */
+export interface ClientEnds extends SocketEnd {
+  /** Where it had connected to. */
+  readonly local: SocketEnd
+}
+
 /** Who waits for a connection. Exactly one of the two is called, perhaps before `acquire` returns. */
 export interface ConnectionWaiter {
+  /** Whose request it is for. Absent: it is our own. */
+  readonly peer?: ClientEnds
   onConnection(connection: OutgoingConnection): void
   onNoConnection(error: ProxyError): void
 }
@@ -86,8 +95,11 @@ export interface PoolCounters {
 export interface ConnectionPool {
   /** Connections without a request. */
   readonly idle: number
-  /** Whether a request can be sent without one more connection: on one that stands, or that is being opened for others. */
-  readonly ready: boolean
+  /**
+   * Whether a request can be sent without one more connection: on one that stands, or that is being opened for others.
+   * @param peer whose request it is
+   */
+  ready(peer?: ClientEnds): boolean
   /** Connections that stand. */
   readonly open: number
   /** Connections that stand or are being opened. */

@@ -43,7 +43,7 @@ export class Pool implements ConnectionPool, ConnectingOwner {
     return this.#idle.length
   }
 
-  get ready(): boolean {
+  ready(): boolean {
     return this.#idle.length > 0
   }
 

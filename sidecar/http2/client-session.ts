@@ -39,7 +39,7 @@ const QUIET_MS = 300_000
 /** How long the answer to a PING may take. */
 const ANSWER_MS = 5000
 
-const OPENING = { protocol: 'h2', preface: null } as const
+const OPENING = { protocol: 'h2' } as const
 
 /**
  * A session with an endpoint, from the first packet to the last: it stands when TLS has agreed on `h2`, where there is

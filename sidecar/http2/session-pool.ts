@@ -92,7 +92,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
     return this.open + (this.#opening === null ? 0 : 1)
   }
 
-  get ready(): boolean {
+  ready(): boolean {
     return this.#opening !== null || this.#withRoom(false) !== null
   }
 

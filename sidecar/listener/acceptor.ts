@@ -21,6 +21,7 @@ import { bind } from './bind.ts'
 import { FirstRead, type HttpConnection, type HttpHost } from './first-read.ts'
 import { type Handshake, type HandshakeOwner, Handshakes } from './handshakes.ts'
 import { readProxyHeader, readServerName } from './read-first.ts'
+import { localOf, peerOf } from './socket-ends.ts'
 
 /** What acceptors share. */
 export interface AcceptorParts extends AdmissionParts {
@@ -43,7 +44,7 @@ export interface AcceptorParts extends AdmissionParts {
   /** Counts a PROXY protocol header. @param cause what was wrong with it */
   proxyHeader(key: string, result: ProxyHeaderResult, peer: string, cause: string): void
   /** Makes the connection of a TCP listener. */
-  tcp(channel: Channel, peer: Peer, local: SocketEnd, host: TcpHost): TcpConnection
+  tcp(channel: Channel, peer: Peer, host: TcpHost): TcpConnection
 }
 
 type Connection = HttpConnection | TcpConnection
@@ -250,7 +251,8 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
   /** Opens TLS, or looks for the name that the client asks for, where that is needed; else the connection is there. */
   #greet(socket: net.Socket, arrival: Arrival): void {
     const { encrypted, protocol, listeners } = this.#current
-    const plain = { ...arrival.peer, encrypted: false, serverName: '', identity: null }
+    const { peer, local } = arrival
+    const plain = { ...peer, local, encrypted: false, serverName: '', identity: null }
     if (encrypted) {
       this.#arriving.set(socket, arrival)
       this.#handshakesNow().begin(socket)
@@ -270,7 +272,12 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
     if (arrival === undefined) return
     this.#arriving.delete(raw)
     this.#parts.handshake(this.entry, '')
-    this.#open(socket, arrival, { ...arrival.peer, encrypted: true, serverName, identity }, http2)
+    this.#open(
+      socket,
+      arrival,
+      { ...arrival.peer, local: arrival.local, encrypted: true, serverName, identity },
+      http2,
+    )
   }
 
   onInsecure(raw: net.Socket, why: string): void {
@@ -281,7 +288,7 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
     this.#parts.handshake(this.entry, why)
   }
 
-  #open(socket: net.Socket, { counted, local }: Arrival, peer: Peer, http2 = false): void {
+  #open(socket: net.Socket, { counted }: Arrival, peer: Peer, http2 = false): void {
     const channel = adopt(socket, this.#parts.buffers, () =>
       this.#parts.log.warn('this Node reads accepted sockets the slow way', { node: process.version }),
     )
@@ -295,7 +302,7 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
       this.#connections.set(new FirstRead(channel, peer, !peer.encrypted, this), counted)
       return
     }
-    const connection = this.#parts.tcp(channel, peer, local, this)
+    const connection = this.#parts.tcp(channel, peer, this)
     this.#connections.set(connection, counted)
     connection.start()
   }
@@ -311,18 +318,4 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
       this.#handshakes = new Handshakes(listeners, this, TICKET_SECRET, handshake, http)
     return this.#handshakes
   }
-}
-
-/** IPv4-mapped IPv6 as IPv4. */
-function plain(address = ''): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address
-}
-
-function peerOf(socket: net.Socket): SocketEnd {
-  // A connection that was reset before it was accepted has no address any more.
-  return { address: plain(socket.remoteAddress), port: socket.remotePort ?? 0 }
-}
-
-function localOf(socket: net.Socket): SocketEnd {
-  return { address: plain(socket.localAddress), port: socket.localPort ?? 0 }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { proxyHeader } from '../proxy/proxy-header.ts'
+import { proxyHeader } from '../upstream/proxy-header.ts'
 import { crc32c, parseProxyHeader } from './proxy-protocol.ts'
 
 const SIGNATURE = '0d0a0d0a000d0a515549540a'

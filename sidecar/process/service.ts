@@ -168,7 +168,7 @@ export class Service {
         this.holder.current.snapshot.entries.get(key)?.listeners.some(one => one.trusts(address)) ?? false,
       handshake: (key, failure) => this.handshakes.count(key, failure),
       proxyHeader: (key, result, peer, cause) => proxyHeaders.count(key, result, peer, cause),
-      tcp: (channel, peer, local, host) => new TcpConnection(channel, peer, local, host, proxy),
+      tcp: (channel, peer, host) => new TcpConnection(channel, peer, host, proxy),
     }
   }
 

@@ -1,5 +1,5 @@
 import { type BodySource, NO_BODY } from '../exchange/body.ts'
-import type { Exchange } from '../exchange/exchange.ts'
+import type { Exchange, Peer } from '../exchange/exchange.ts'
 import { httpStatusOf } from '../exchange/grpc-status.ts'
 import { headerValue, type HeaderList } from '../exchange/headers.ts'
 import type { ConnectionWaiter, OutgoingConnection, OutgoingRequest } from '../exchange/outgoing.ts'
@@ -43,6 +43,7 @@ export interface AttemptOwner {
  */
 export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest, Outcome, TimerOwner, Mover {
   readonly endpoint: Endpoint
+  readonly peer: Peer
   readonly method: string
   readonly target: string
   readonly host: string
@@ -87,6 +88,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
     this.#parts = parts
     this.#timeout = timeout
     this.endpoint = endpoint
+    this.peer = exchange.peer
     this.method = exchange.method
     this.target = target
     this.host = host
@@ -99,7 +101,7 @@ export class Attempt implements ConnectionWaiter, ResponseTaker, OutgoingRequest
   start(fresh: boolean): void {
     this.#fresh = fresh
     this.#began = this.#parts.wheel.now()
-    this.#ticket = this.#upstream.begin(this.endpoint)
+    this.#ticket = this.#upstream.begin(this.endpoint, this.peer)
     this.#triedUntil = this.#began + this.#perTry
     if (this.#triedUntil !== Infinity) this.#arm()
     this.endpoint.pool.acquire(this, fresh)

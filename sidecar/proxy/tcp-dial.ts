@@ -1,4 +1,3 @@
-import type { SocketEnd } from '../exchange/address.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import { Connecting, type ConnectingOwner } from '../http1/connecting.ts'
@@ -10,9 +9,9 @@ import type { Endpoint } from '../upstream/endpoint.ts'
 import type { UpstreamWaiter } from '../upstream/load.ts'
 import type { Outcome, Ticket } from '../upstream/outcome.ts'
 import type { PickAsk } from '../upstream/picker.ts'
+import { proxyHeader } from '../upstream/proxy-header.ts'
 import type { ProxyParts } from './parts.ts'
 import { Place } from './place.ts'
-import { proxyHeader } from './proxy-header.ts'
 import { backoff } from './retry.ts'
 
 /** Who wants a connection to an upstream. One of the two is called, perhaps before `start` returns, unless it is ended. */
@@ -38,7 +37,6 @@ export class TcpDial implements ConnectingOwner, UpstreamWaiter, PickAsk, Outcom
 
   readonly #owner: DialOwner
   readonly #exchange: Exchange
-  readonly #local: SocketEnd
   readonly #policies: Pick<RoutePolicies, 'timeout' | 'retry'>
   readonly #parts: ProxyParts
   readonly #place: Place
@@ -51,18 +49,15 @@ export class TcpDial implements ConnectingOwner, UpstreamWaiter, PickAsk, Outcom
   #began = 0
   #connecting: Connecting | null = null
 
-  /** @param local where the client had connected to, for the upstream's PROXY protocol header */
   constructor(
     owner: DialOwner,
     exchange: Exchange,
-    local: SocketEnd,
     action: UpstreamAction,
     policies: Pick<RoutePolicies, 'timeout' | 'retry'>,
     parts: ProxyParts,
   ) {
     this.#owner = owner
     this.#exchange = exchange
-    this.#local = local
     this.#policies = policies
     this.#parts = parts
     this.#place = new Place(action, exchange)
@@ -94,7 +89,7 @@ export class TcpDial implements ConnectingOwner, UpstreamWaiter, PickAsk, Outcom
     }
     const { wheel, buffers } = this.#parts
     const exchange = this.#exchange
-    const { connection, proxyProtocol } = upstream.spec
+    const { connection, proxyProtocol: version } = upstream.spec
     this.#phase = 'connecting'
     this.#endpoint = endpoint
     exchange.endpoint = endpoint.label
@@ -102,9 +97,12 @@ export class TcpDial implements ConnectingOwner, UpstreamWaiter, PickAsk, Outcom
     this.#began = wheel.now()
     this.#ticket = upstream.begin(endpoint)
     this.#connecting = new Connecting(this)
-    const preface = proxyProtocol === null ? null : proxyHeader(proxyProtocol, exchange.peer, this.#local)
+    const opening = {
+      protocol: '',
+      ...(version === null ? {} : { preface: proxyHeader(version, exchange.peer, exchange.peer.local) }),
+    } as const
     const time = Math.min(connection.connect, this.#policies.timeout.perTry ?? Infinity)
-    this.#connecting.start(endpoint.target, time, buffers, wheel, { protocol: '', preface })
+    this.#connecting.start(endpoint.target, time, buffers, wheel, opening)
   }
 
   onConnected(_connecting: Connecting, channel: Channel): void {

@@ -1,4 +1,3 @@
-import type { SocketEnd } from '../exchange/address.ts'
 import { NO_BODY } from '../exchange/body.ts'
 import { Exchange, type Peer, type Responder } from '../exchange/exchange.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
@@ -39,7 +38,6 @@ export interface TcpHost {
  */
 export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOwner {
   readonly #channel: Channel
-  readonly #local: SocketEnd
   readonly #host: TcpHost
   readonly #parts: ProxyParts
   readonly #exchange: Exchange
@@ -66,11 +64,9 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
   /**
    * @param channel the client's, not yet started
    * @param peer whose `serverName` chooses the route
-   * @param local where the client connected to
    */
-  constructor(channel: Channel, peer: Peer, local: SocketEnd, host: TcpHost, parts: ProxyParts) {
+  constructor(channel: Channel, peer: Peer, host: TcpHost, parts: ProxyParts) {
     this.#channel = channel
-    this.#local = local
     this.#host = host
     this.#parts = parts
     this.#counters = parts.tcp.route('none')
@@ -158,7 +154,7 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
       if (verdict instanceof ProxyError) return verdict
       throw new Error(`the filter ${filter.name} has no place in a TCP route`)
     }
-    this.#dial = new TcpDial(this, exchange, this.#local, action, policies, parts)
+    this.#dial = new TcpDial(this, exchange, action, policies, parts)
     return null
   }
 

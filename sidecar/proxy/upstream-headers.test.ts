@@ -17,7 +17,14 @@ const PEER = '192.0.2.9'
 function exchange(headers: HeaderList, host = 'shop.example:8443', address = PEER): Exchange {
   const made = exchangeFixture({
     headers,
-    peer: { address, port: 1, encrypted: true, serverName: '', identity: null },
+    peer: {
+      address,
+      port: 1,
+      local: { address: '', port: 0 },
+      encrypted: true,
+      serverName: '',
+      identity: null,
+    },
   })
   const request = canonicalize('GET', '/x', host, true, 'HTTP/1.1')
   assert.ok(!(request instanceof ProxyError))

@@ -22,11 +22,11 @@ export interface ChannelOwner {
 export interface Opening {
   /** What is spoken (ALPN); empty: it is not said. */
   readonly protocol: 'http/1.1' | 'h2' | ''
-  /** What goes out before anything else, TLS included; null: nothing. */
-  readonly preface: Buffer | null
+  /** What goes out before anything else, TLS included; absent: what the destination says. */
+  readonly preface?: Buffer
 }
 
-const HTTP1: Opening = { protocol: 'http/1.1', preface: null }
+const HTTP1: Opening = { protocol: 'http/1.1' }
 
 /** How many bytes may wait in a socket before whoever fills it is asked to stop. */
 const MARK = 65_536
@@ -70,10 +70,10 @@ export class Channel {
 
   /** Opens a connection. The owner hears `onClose` where it fails; `connected` is called where it does not. */
   static connect(
-    { at, tls: secure }: Destination,
+    { at, tls: secure, preface: always }: Destination,
     buffers: ReadBuffers,
     connected: () => void,
-    { protocol, preface }: Opening = HTTP1,
+    { protocol, preface = always }: Opening = HTTP1,
   ): Channel {
     // The socket exists before the channel, and reads nothing before it is connected.
     let channel: Channel | null = null
@@ -86,7 +86,7 @@ export class Channel {
       const encrypted = new Channel(socket, buffers)
       channel = encrypted
       // Over a connection that stands already Node reads into no memory of ours.
-      if (preface !== null)
+      if (preface !== undefined)
         socket.on('data', (bytes: Buffer) => {
           if (!encrypted.onRead(bytes.length, bytes)) socket.pause()
         })
@@ -98,7 +98,7 @@ export class Channel {
     socket.on('connect', connected)
     socket.connect({ ...at, autoSelectFamily: false })
     // Waits in the socket until it is connected.
-    if (preface !== null) socket.write(preface)
+    if (preface !== undefined) socket.write(preface)
     return channel
   }
 

@@ -7,6 +7,8 @@ export interface Destination {
   readonly at: { readonly path: string } | { readonly host: string; readonly port: number }
   /** Null: plain. */
   readonly tls: SecureDialer | null
+  /** What goes out before anything else, TLS included. Absent: nothing. */
+  readonly preface?: Buffer
 }
 
 /** Opens encrypted connections: knows whom we expect there, and who we are. */
@@ -22,7 +24,7 @@ export interface SecureDialer {
     at: Destination['at'],
     protocol: 'http/1.1' | 'h2' | '',
     onread?: net.OnReadOpts,
-    preface?: Buffer | null,
+    preface?: Buffer,
   ): tls.TLSSocket
 }
 

@@ -54,12 +54,12 @@ export class ClientTls implements SecureDialer {
     at: Destination['at'],
     protocol: 'http/1.1' | 'h2' | '',
     onread?: net.OnReadOpts,
-    preface: Buffer | null = null,
+    preface?: Buffer,
   ): tls.TLSSocket {
     const proven = this.#resumable()
     // What Node passes on to the socket, its types do not name.
     const options: tls.ConnectionOptions & Passed = {
-      ...(preface === null ? at : { socket: afterPreface(at, preface) }),
+      ...(preface === undefined ? at : { socket: afterPreface(at, preface) }),
       secureContext: this.#context,
       // RFC 6066 section 3: an IP address is not named.
       servername: isName(this.#serverName) ? this.#serverName : '',

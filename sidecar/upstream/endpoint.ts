@@ -12,7 +12,7 @@ export class Endpoint {
   readonly address: Address
   /** `10.0.0.1:8080`, `[::1]:8080` or `unix:/run/app.sock`: for labels and logs. */
   readonly label: string
-  /** Where connections to it go. */
+  /** Where connections to it go. Where those begin with a header, it is that of connections of our own. */
   readonly target: Destination
   readonly pool: ConnectionPool
   #token = ''
@@ -30,6 +30,7 @@ export class Endpoint {
     tls: SecureDialer | null,
     outlier: OutlierRecord,
     pool: (target: Destination) => ConnectionPool,
+    preface: Buffer | null = null,
   ) {
     this.outlier = outlier
     this.address = address
@@ -37,6 +38,7 @@ export class Endpoint {
     this.target = {
       at: address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port },
       tls,
+      ...(preface === null ? {} : { preface }),
     }
     this.pool = pool(this.target)
   }

@@ -32,9 +32,11 @@ import { addressLabel, Endpoint } from './endpoint.ts'
 import { HealthCheck } from './health-check.ts'
 import { OutlierRecord } from './outlier-record.ts'
 import { OutlierDetector } from './outlier.ts'
+import { ClientPools } from './client-pools.ts'
 import { ClientTls } from './client-tls.ts'
 import type { Balancer } from './picker.ts'
 import { UpstreamLoad } from './load.ts'
+import { ownHeader } from './proxy-header.ts'
 import { UpstreamEvents } from './upstream-events.ts'
 import type { CircuitBreakerSpec, HealthCheckSpec, UpstreamSpec } from './upstream-spec.ts'
 
@@ -130,16 +132,18 @@ export class LiveState {
     const { registry } = this.#parts
     // One pool per identity: what is expected there and who we are is part of what the endpoint is.
     const [hash, serverName] = identity(spec, name)
+    const { proxyProtocol: version } = spec
+    const preface = version === null ? null : ownHeader(version)
     const tls = (): ClientTls | null => (spec.tls === null ? null : new ClientTls(spec.tls, serverName))
     const lease = registry.acquire(
-      ['endpoint', spec.name, addressLabel(address), spec.protocol, hash, serverName],
+      ['endpoint', spec.name, addressLabel(address), spec.protocol, hash, serverName, version],
       () => {
         const record = this.#outlierRecord(spec.name, addressLabel(address))
         const quota = spec.protocol === 'http2' ? this.#quota(spec.name) : null
         return {
           record,
           quota,
-          endpoint: new Endpoint(address, tls(), record.value, target => this.#pool(target, spec, quota)),
+          endpoint: new Endpoint(address, tls(), record.value, at => this.#pools(at, spec, quota), preface),
         }
       },
       ({ record, quota, endpoint }) => {
@@ -152,6 +156,14 @@ export class LiveState {
     endpoint.pool.configure(spec.connection)
     if (quota !== null) quota.value.limit = spec.limits.connections ?? Infinity
     return { value: endpoint, release: () => lease.release() }
+  }
+
+  /** The connections to an endpoint: of all together, or of each client by itself where it is told whom they are for. */
+  #pools(target: Destination, spec: UpstreamSpec, quota: Lease<SessionQuota> | null): ConnectionPool {
+    const { proxyProtocol: version, connection } = spec
+    return version === null
+      ? this.#pool(target, spec, quota)
+      : new ClientPools(target, version, connection, at => this.#pool(at, spec, quota))
   }
 
   #pool(target: Destination, spec: UpstreamSpec, quota: Lease<SessionQuota> | null): ConnectionPool {
@@ -226,6 +238,7 @@ export class LiveState {
         'check',
         endpoint.label,
         upstream.protocol,
+        upstream.proxyProtocol,
         ...identity(upstream, name),
         spec.kind,
         spec.target,

@@ -140,7 +140,7 @@ export interface UpstreamSpec {
   readonly limits: UpstreamLimits
   /** Null: plain. */
   readonly tls: UpstreamTlsSpec | null
-  /** Which header tells it, at the start of each connection, whom that is for; null: none. TCP routes only. */
+  /** Which header tells it, at the start of each connection, whom that is for; null: none. */
   readonly proxyProtocol: 'v1' | 'v2' | null
   /** What is spoken with it by HTTP routes; `http2` is h2c where it is plain. */
   readonly protocol: 'http1' | 'http2'

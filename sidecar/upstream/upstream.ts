@@ -1,3 +1,4 @@
+import type { ClientEnds } from '../exchange/outgoing.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
 import type { Lease } from '../runtime/registry.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
@@ -38,6 +39,8 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
   readonly #breaker: Lease<Breaker> | null
   readonly #adaptive: Lease<AdaptiveLimit> | null
   readonly #timer = new Timer(this)
+  /** How many connections may be open, idle ones too; null: as many as come to be. */
+  readonly #mostOpen: number | null
   #stale = true
   #picker: Picker
   #eligible: Eligibility = { groups: [], panic: false, lastResort: false }
@@ -47,6 +50,8 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
   constructor(spec: UpstreamSpec, live: LiveState) {
     this.spec = spec
     this.#live = live
+    // What clients that have gone left behind is of no use to others.
+    this.#mostOpen = spec.limits.connections ?? (spec.proxyProtocol === null ? null : spec.limits.inFlight)
     this.recorder = live.recorder(spec.name)
     this.#load = live.load(spec.name)
     this.#balancer = live.balancer(spec.name, spec.loadBalance)
@@ -74,18 +79,27 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
   /** How many may be in flight now: what is configured, or what its own answers show that it can do. */
   get limit(): number {
     const { inFlight } = this.spec.limits
-    // With HTTP/1 each request in flight has a connection of its own.
-    const most = this.spec.protocol === 'http2' ? inFlight : Math.min(inFlight, this.#connections)
+    const most = this.#shares ? inFlight : Math.min(inFlight, this.#connections)
     return this.#adaptive === null ? most : Math.min(most, this.#adaptive.value.limit)
+  }
+
+  /** Whether one more may be let in now: there is room, and its endpoints are known. */
+  get open(): boolean {
+    return this.load.inFlight < this.limit && !(this.members.length === 0 && this.resolving)
   }
 
   get #connections(): number {
     return this.spec.limits.connections ?? Infinity
   }
 
+  /** Whether requests in flight share connections: sessions of HTTP/2, but for those that are one client's alone. */
+  get #shares(): boolean {
+    return this.spec.protocol === 'http2' && this.spec.proxyProtocol === null
+  }
+
   /** Whether no connection may be opened beside those that work: `limits.connections`. Those of HTTP/2 are shared. */
   get connectionsTaken(): boolean {
-    if (this.spec.limits.connections === null || this.spec.protocol === 'http2') return false
+    if (this.spec.limits.connections === null || this.#shares) return false
     return (
       this.members.reduce((sum, { endpoint: { pool } }) => sum + pool.size - pool.idle, 0) >=
       this.#connections
@@ -134,7 +148,7 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
   onMembers(): void {
     this.#stale = true
     this.#outliers?.value.changed()
-    if (!(this.members.length === 0 && this.resolving)) this.#admit()
+    this.#load.value.admit()
   }
 
   /** What was written, and what the last look-up said where it failed. */
@@ -173,7 +187,7 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
     const breaker = this.#breaker?.value
     if (breaker !== undefined && !breaker.available) return circuitOpen([breaker], this.#live.wheel.now())
     const load = this.#load.value
-    if (load.inFlight < this.limit && !(this.members.length === 0 && this.resolving)) {
+    if (this.open) {
       load.inFlight++
       return true
     }
@@ -182,14 +196,17 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
       this.recorder.pendingRefused++
       return new ProxyError('upstream_overloaded', '', { repeatable: 'never_processed' })
     }
-    load.waiting.push(waiter)
+    load.waiting.push({ waiter, door: this })
     return false
   }
 
-  /** An attempt begins at an endpoint that was just picked. Ends with exactly one of `settled` and `abandoned`. */
-  begin(endpoint: Endpoint): Ticket {
+  /**
+   * An attempt begins at an endpoint that was just picked. Ends with exactly one of `settled` and `abandoned`.
+   * @param peer whose request it is; absent: it is our own
+   */
+  begin(endpoint: Endpoint, peer?: ClientEnds): Ticket {
     endpoint.inFlight++
-    if (this.spec.limits.connections !== null) this.#makeRoom(endpoint, this.spec.limits.connections)
+    if (this.#mostOpen !== null) this.#makeRoom(endpoint, this.#mostOpen, peer)
     const probe = this.#outliers?.value.begin(endpoint.outlier) ?? false
     const breaker = this.#breakerOf(endpoint)
     const admission = breaker === null ? 0 : breaker.admit()
@@ -216,14 +233,12 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
   leave(): void {
     const load = this.#load.value
     load.inFlight--
-    this.#admit()
+    load.admit()
   }
 
   /** A waiter gave up. */
   withdraw(waiter: UpstreamWaiter): void {
-    const waiting = this.#load.value.waiting
-    const at = waiting.indexOf(waiter)
-    if (at !== -1) waiting.splice(at, 1)
+    this.#load.value.withdraw(waiter)
   }
 
   /** Gives back every lease. What is under way keeps its endpoint. */
@@ -254,8 +269,8 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
   }
 
   /** Closes an idle connection to another endpoint where one more would be too many. */
-  #makeRoom(endpoint: Endpoint, connections: number): void {
-    if (endpoint.pool.ready) return
+  #makeRoom(endpoint: Endpoint, connections: number, peer: ClientEnds | undefined): void {
+    if (endpoint.pool.ready(peer)) return
     const { endpoints } = this
     if (endpoints.reduce((sum, one) => sum + one.pool.size, 0) < connections) return
     for (const one of endpoints) if (one.pool.evict()) return
@@ -272,22 +287,6 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
       if (ready && endpoint !== ask.avoid) return endpoint
     }
     return null
-  }
-
-  #admit(): void {
-    const load = this.#load.value
-    // One that leaves while it is let in makes room that the loop below sees: no recursion, however many wait.
-    if (load.admitting) return
-    load.admitting = true
-    try {
-      while (load.waiting.length > 0 && load.inFlight < this.limit) {
-        const waiter = load.waiting.shift()
-        load.inFlight++
-        waiter?.onRoom()
-      }
-    } finally {
-      load.admitting = false
-    }
   }
 
   /** A new picker, where something changed since the last one was made. */

@@ -1,7 +1,7 @@
-import type { ResolvedListener, ResolvedUpstream } from '../resolved.ts'
+import type { ResolvedListener } from '../resolved.ts'
 import type { WrittenListener, WrittenRoute } from './listener-schema.ts'
 import { policyShape, type WrittenPolicies } from './policy-schema.ts'
-import { ACTION_KEYS, upstreamsOf } from './resolve-action.ts'
+import { ACTION_KEYS } from './resolve-action.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { BY_ROLE } from './retry-status.ts'
 
@@ -140,43 +140,4 @@ export function checkProxyProtocol(
     'e.g. trustedProxies: 10.0.0.0/8',
     'key',
   )
-}
-
-/**
- * A connection that begins with one client's address belongs to that client alone. HTTP connections are shared, so only
- * TCP routes lead to such an upstream; and its endpoints expect the header of checks too, which they do not send.
- */
-export function checkProxiedUpstreams(
-  upstreams: ReadonlyMap<string, ResolvedUpstream>,
-  listeners: readonly ResolvedListener[],
-  resolution: Resolution,
-): void {
-  for (const [name, { proxyProtocol, healthCheck }] of upstreams) {
-    if (proxyProtocol === null) continue
-    if (healthCheck !== null && healthCheck.kind !== 'tcp') {
-      resolution.fault(
-        ['upstreams', name, 'healthCheck'],
-        `a ${healthCheck.kind} check sends no PROXY protocol header, which \`${name}\` expects`,
-        'write: healthCheck: { tcp: on }',
-        'key',
-      )
-    }
-    const user = listeners
-      .filter(listener => listener.protocol === 'http')
-      .flatMap(listener => listener.routes)
-      .find(({ action, policies: { mirror, fallback } }) =>
-        [
-          ...upstreamsOf(action),
-          mirror?.upstream,
-          fallback?.kind === 'upstream' ? fallback.upstream : undefined,
-        ].includes(name),
-      )
-    if (user === undefined) continue
-    resolution.fault(
-      ['upstreams', name, 'proxyProtocol'],
-      `\`proxyProtocol\` is for TCP routes, and the HTTP route \`${user.name}\` leads to \`${name}\`: its connections carry many clients`,
-      'HTTP tells the client by `x-forwarded-for`',
-      'key',
-    )
-  }
 }

@@ -12,7 +12,7 @@ import { checkCollisions } from './check-collisions.ts'
 import { checkFields } from './check-fields.ts'
 import { checkLogins } from './check-logins.ts'
 import { checkLevel } from './check-level.ts'
-import { checkProxiedUpstreams, checkProxyProtocol } from './check-tcp.ts'
+import { checkProxyProtocol } from './check-tcp.ts'
 import { checkHashedParameters, checkInheritedTemplates } from './check-templates.ts'
 import { contentHash } from './hash.ts'
 import type { PolicyLevel } from './resolve-policies.ts'
@@ -54,7 +54,6 @@ export function resolveConfig(
     const matches = listeners.flatMap(listener => listener.routes.map(route => route.match))
     checkInheritedTemplates(defaults.policies, matches, defaults.path, resolution)
     checkHashedParameters(upstreams, listeners, resolution)
-    checkProxiedUpstreams(upstreams, listeners, resolution)
     for (const [index, listener] of listeners.entries()) {
       checkCollisions(listener, ['listeners', index], resolution)
       if (resolution.secrets) checkLogins(listener, ['listeners', index], identity, resolution)

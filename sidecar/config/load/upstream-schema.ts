@@ -136,7 +136,7 @@ export const upstreamSchema = section('an upstream', {
     shorter(value => (value === true || value === 'on' ? 'v2' : value), orOff(oneOf(['v1', 'v2'])), [
       { type: 'boolean' },
     ]),
-    'TCP routes: each connection begins with a PROXY protocol header that names the client; `on` is `v2`',
+    'each connection begins with a PROXY protocol header that names the client, and is for that client alone; `on` is `v2`',
     false,
   ),
   protocol: option(

@@ -15,7 +15,8 @@ function known(claims: Readonly<Record<string, unknown>> = {}): Exchange {
   const identity = {
     ...{ spiffe: 'spiffe://shop/web', dns: ['web.example'], subject: '', fingerprint: '', notAfter: 0 },
   }
-  const peer = { address: '192.0.2.9', port: 1, encrypted: true, serverName: '', identity }
+  const local = { address: '', port: 0 }
+  const peer = { address: '192.0.2.9', port: 1, local, encrypted: true, serverName: '', identity }
   const exchange = exchangeFixture({ peer, method: 'POST', body: { ...NO_BODY, length: 2048 } })
   exchange.request = {
     ...{ method: 'POST', scheme: 'https', host: 'shop.example', port: 0 },

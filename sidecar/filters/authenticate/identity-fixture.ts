@@ -66,7 +66,15 @@ export async function authenticates(
   return async (headers = [], peer = {}) => {
     const exchange = exchangeFixture({
       headers,
-      peer: { address: '192.0.2.9', port: 1, encrypted: true, serverName: '', identity: null, ...peer },
+      peer: {
+        address: '192.0.2.9',
+        port: 1,
+        local: { address: '', port: 0 },
+        encrypted: true,
+        serverName: '',
+        identity: null,
+        ...peer,
+      },
     })
     exchange.upstreamHeaders = [...headers]
     const answer = filter.onRequest?.(exchange)

@@ -11,7 +11,8 @@ const NOTHING: AuthorizeConditions = { peers: null, groups: null, scopes: null, 
 
 function peered(names: { readonly spiffe?: string; readonly dns?: readonly string[] }): Exchange {
   const identity = { spiffe: '', dns: [], subject: '', fingerprint: '', notAfter: 0, ...names }
-  const peer = { address: '192.0.2.9', port: 1, encrypted: true, serverName: '', identity }
+  const local = { address: '', port: 0 }
+  const peer = { address: '192.0.2.9', port: 1, local, encrypted: true, serverName: '', identity }
   return exchangeFixture({ peer })
 }
 

@@ -110,10 +110,14 @@ const OWN: ReadonlySet<string> = new Set([
 ])
 
 /** A connection to an endpoint. */
-export function connect({ at, tls }: Destination, protocol: 'http/1.1' | 'h2' = 'http/1.1'): net.Socket {
-  return tls === null
-    ? net.connect({ ...at, autoSelectFamily: false, noDelay: true })
-    : tls.open(at, protocol)
+export function connect(
+  { at, tls, preface }: Destination,
+  protocol: 'http/1.1' | 'h2' = 'http/1.1',
+): net.Socket {
+  if (tls !== null) return tls.open(at, protocol, undefined, preface)
+  const socket = net.connect({ ...at, autoSelectFamily: false, noDelay: true })
+  if (preface !== undefined) socket.write(preface)
+  return socket
 }
 
 function read(response: http.IncomingMessage, end: (decision: Decision) => void): void {

@@ -1,14 +1,16 @@
 import { Channel, type ChannelOwner } from '../../runtime/channel.ts'
 import type { Check, CheckOwner, CheckParts } from './check.ts'
 
-/** Whether a connection can be opened. Nothing is sent. */
+/** Whether a connection can be opened. Nothing is sent, but for the header with which one has to begin. */
 export class TcpCheck implements Check, ChannelOwner {
   readonly #channel: Channel
   #owner: CheckOwner | null
 
   constructor(parts: CheckParts, owner: CheckOwner) {
     this.#owner = owner
-    this.#channel = Channel.connect(parts.target, parts.buffers, () => this.#end(''))
+    this.#channel = Channel.connect(parts.target, parts.buffers, () =>
+      parts.target.preface === undefined ? this.#end('') : this.#endWritten(),
+    )
     this.#channel.owner = this
   }
 
@@ -24,6 +26,13 @@ export class TcpCheck implements Check, ChannelOwner {
   onBytes(): void {}
   onEnd(): void {}
   onDrain(): void {}
+
+  /** The header waits in the socket, and a service that misses it would complain about each check. */
+  #endWritten(): void {
+    const channel = this.#channel
+    channel.socket.once('finish', () => this.#end(''))
+    channel.end()
+  }
 
   #end(fault: string): void {
     const owner = this.#owner

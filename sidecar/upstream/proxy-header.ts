@@ -6,6 +6,7 @@ export type ProxyProtocolVersion = 'v1' | 'v2'
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 const PROXY_COMMAND = 0x21
+const LOCAL_COMMAND = 0x20
 const TCP4 = 0x11
 const TCP6 = 0x21
 
@@ -22,6 +23,17 @@ export function proxyHeader(
   // Both ends are of one family: IPv4 beside IPv6 is written as IPv6 (RFC 4291 section 2.5.5.2).
   const wide = isIPv6(source.address) || isIPv6(destination.address)
   return version === 'v1' ? v1(known, wide, source, destination) : v2(known, wide, source, destination)
+}
+
+/**
+ * The header of a connection that is opened for nobody, such as a health check's: LOCAL, or UNKNOWN in version 1. The
+ * service takes it by the connection's own addresses.
+ */
+export function ownHeader(version: ProxyProtocolVersion): Buffer {
+  const nowhere = { address: '', port: 0 }
+  const header = proxyHeader(version, nowhere, nowhere)
+  if (version === 'v2') header.writeUInt8(LOCAL_COMMAND, 12)
+  return header
 }
 
 function v1(known: boolean, wide: boolean, source: SocketEnd, destination: SocketEnd): Buffer {
