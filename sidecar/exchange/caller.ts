@@ -40,9 +40,15 @@ export function claimAt(claims: Claims, path: string): unknown {
   return value
 }
 
-/** A claim as text: a text, a number or a boolean; null where it is something else or not there. */
+/** A claim as text: a text, a number or a boolean; null where it is something else, not there, or a number that was rounded. */
 export function claimText(claims: Claims, path: string): string | null {
   const value = claimAt(claims, path)
   if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : null
+  if (typeof value === 'number') return isExact(value) ? String(value) : null
+  return typeof value === 'boolean' ? String(value) : null
+}
+
+/** Whether a number of JSON is surely what was written: beyond 2^53 two numbers are read as one, and so two callers would be. */
+export function isExact(value: number): boolean {
+  return !Number.isInteger(value) || Number.isSafeInteger(value)
 }

@@ -1,5 +1,5 @@
 import type { Environment, ParseResult } from '@marcbachmann/cel-js'
-import type { Caller } from '../caller.ts'
+import { type Caller, isExact } from '../caller.ts'
 import type { Exchange } from '../exchange.ts'
 import { type LinearTest, openLanguage, parseExpression, type Scope } from './language.ts'
 import { CallerVariables, Variables } from './variables.ts'
@@ -8,7 +8,7 @@ import { CallerVariables, Variables } from './variables.ts'
 export interface Expression {
   /** Whether it is true. What cannot be evaluated is not. */
   holds(exchange: Exchange): boolean
-  /** Its value as text: of a text, a number or a boolean; null where it is something else or cannot be evaluated. */
+  /** Its value as text: of a text, a number or a boolean; null where it is something else, cannot be evaluated, or was rounded. */
   text(exchange: Exchange): string | null
   /** Its value as a number, which may be infinite; null where it is something else or cannot be evaluated. */
   number(exchange: Exchange): number | null
@@ -103,6 +103,7 @@ class CelExpression implements Expression {
         // Half a character (JSON can say one) is no text: it cannot be written.
         return value.isWellFormed() ? value : null
       case 'number':
+        return isExact(value) ? String(value) : null
       case 'bigint':
       case 'boolean':
         return String(value)

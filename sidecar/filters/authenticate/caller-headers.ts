@@ -1,4 +1,4 @@
-import { type Caller, claimAt } from '../../exchange/caller.ts'
+import { type Caller, claimAt, isExact } from '../../exchange/caller.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
 import { removeHeader, setHeader, toWire } from '../../exchange/headers.ts'
 
@@ -45,11 +45,16 @@ function write(headers: string[], name: string, value: string | null): void {
   else setHeader(headers, name, wire)
 }
 
-/** A claim as a field value: a list of texts with commas, a map as JSON. */
+/** A claim as a field value: a list of texts with commas, a map as JSON. Null where a number in it was rounded: it is another one's. */
 function textOf(claim: unknown): string | null {
   if (typeof claim === 'string') return claim
   if (claim === undefined || claim === null) return null
   if (Array.isArray(claim) && claim.every(one => typeof one === 'string' && !one.includes(',')))
     return claim.join(',')
-  return JSON.stringify(claim)
+  let exact = true
+  const text = JSON.stringify(claim, (_, value: unknown) => {
+    if (typeof value === 'number') exact &&= isExact(value)
+    return value
+  })
+  return exact ? text : null
 }

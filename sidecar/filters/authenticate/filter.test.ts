@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { hash } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { test } from 'node:test'
 import type { Exchange } from '../../exchange/exchange.ts'
+import { headerValue } from '../../exchange/headers.ts'
 import type { PeerIdentity } from '../../exchange/peer-identity.ts'
 import { ProxyError } from '../../exchange/proxy-error.ts'
 import { SECRET, sharedToken } from '../../../test/harness/tokens.ts'
@@ -259,4 +260,43 @@ test('a subject that cannot be written names nobody', async () => {
       said(await ask(['authorization', `Bearer ${await sharedToken({ sub })}`])),
       /^credentials_invalid/,
     )
+})
+
+test('a number that JSON has rounded is nobody and nobody’s', async () => {
+  const web = consumerFixture({ jwt: [{ provider: 'main', subject: '9007199254740992' }] })
+  const headers = [['x-user-id', 'id'] as const, ['x-user-all', 'all'] as const]
+  const ask = await authenticates(shop([web], { claimHeaders: headers }), { ways: [JWT] })
+  const by = async (claims: string) => {
+    // As an issuer in another language writes it.
+    const payload = Buffer.from(claims).toString('base64url')
+    const signed = `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.${payload}`
+    const signature = createHmac('sha256', SECRET).update(signed).digest('base64url')
+    return ask(['authorization', `Bearer ${signed}.${signature}`])
+  }
+  assert.equal(said(await by('{"sub":"9007199254740992"}')), 'web')
+  assert.equal(said(await by('{"sub":9007199254740991}')), 'main/9007199254740991')
+  for (const sub of ['9007199254740993', '-9007199254740993', '1e300'])
+    assert.match(said(await by(`{"sub":${sub}}`)), /^credentials_invalid/, sub)
+  const { exchange } = await by('{"sub":"a","id":9007199254740993,"all":{"of":[9007199254740993]}}')
+  assert.equal(headerValue(exchange.upstreamHeaders, 'x-user-id'), undefined)
+  assert.equal(headerValue(exchange.upstreamHeaders, 'x-user-all'), undefined)
+  const exact = await by('{"sub":"a","id":12.5,"all":{"of":[-7]}}')
+  assert.equal(headerValue(exact.exchange.upstreamHeaders, 'x-user-id'), '12.5')
+  assert.equal(headerValue(exact.exchange.upstreamHeaders, 'x-user-all'), '{"of":[-7]}')
+})
+
+test('what a header for a claim said before is replaced, whichever provider decides', async () => {
+  const web = consumerFixture({ apiKeys: [keyOf('web-key')] })
+  const spec = shop([web], { claimHeaders: [['x-user-email', 'email']] })
+  const ask = await authenticates(spec, { ways: [JWT, KEY], optional: true })
+  for (const [headers, caller, email] of [
+    [['authorization', `Bearer ${await sharedToken({ sub: 'a', email: 'a@shop' })}`], 'main/a', 'a@shop'],
+    [['authorization', `Bearer ${await sharedToken({ sub: 'a' })}`], 'main/a', undefined],
+    [['x-api-key', 'web-key'], 'web', undefined],
+    [[], 'nobody', undefined],
+  ] as const) {
+    const asked = await ask(['x-user-email', 'boss@shop', ...headers])
+    assert.equal(said(asked), caller)
+    assert.equal(headerValue(asked.exchange.upstreamHeaders, 'x-user-email'), email, caller)
+  }
 })

@@ -122,7 +122,11 @@ class AuthenticateFilter implements Filter {
   #forward(exchange: Exchange, caller: Caller | null, provider: Provider | null): void {
     // Of all: a key beside the token that decided is still a key, and a token beside the key is nobody's word.
     const all = this.#policy.mode === 'all' && caller !== null
-    for (const one of this.#providers) one.strip(exchange, all || one === provider)
+    for (const one of this.#providers) {
+      one.strip(exchange, all || one === provider)
+      if (one !== provider)
+        for (const [header] of one.claimHeaders) removeHeader(exchange.upstreamHeaders, header)
+    }
     writeCaller(exchange, caller, provider === null ? [] : provider.claimHeaders)
   }
 }

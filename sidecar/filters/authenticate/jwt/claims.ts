@@ -39,6 +39,8 @@ export function readClaims(claims: Claims, provider: ClaimRules, wall: number): 
   if (issuer !== null && claims['iss'] !== issuer) return refuse('it is of another issuer')
   if (audiences !== null && !meant(claims['aud'], audiences)) return refuse('it is for another audience')
   const subject = claimText(claims, provider.subject)
+  if (subject === null && typeof claimAt(claims, provider.subject) === 'number')
+    return refuse('the subject is a number that was rounded')
   // It becomes a name in headers, logs and metrics: what cannot be written there names nobody.
   if (subject !== null && !isName(subject, MAX_SUBJECT)) return refuse('the subject cannot be written')
   return {
