@@ -62,6 +62,47 @@ test('waiters that all leave as soon as they are let in are let in one after the
   assert.equal(registry.size, 0)
 })
 
+test('whoever waits for a name that a newer generation looks up waits for that, whoever leaves meanwhile', () => {
+  const { live, registry, answer } = setUp()
+  const before = new Upstream(spec(), live)
+  before.enter(new Waiter())
+  const after = new Upstream(spec({ endpoints: [tcp('app.example')] }), live)
+  const [early, full] = [new Waiter(), new Waiter()]
+  assert.equal(after.enter(early), false)
+  // They stand in nobody's way.
+  before.enter(new Waiter())
+  assert.equal(before.enter(full), false)
+  before.leave()
+  assert.deepEqual([early.entered, full.entered], [0, 1])
+  before.leave()
+  assert.equal(early.entered, 0)
+  answer('10.0.0.2')
+  assert.equal(early.entered, 1)
+  after.leave()
+  before.leave()
+  assert.deepEqual([after.load.inFlight, after.load.waiting.length], [0, 0])
+  before.release()
+  after.release()
+  assert.equal(registry.size, 0)
+})
+
+test('a place that an older generation gives back is had by the limits of whoever waits', () => {
+  const { live, registry } = setUp()
+  const before = new Upstream(spec({ limits: limits(1, 0) }), live)
+  before.enter(new Waiter())
+  const after = new Upstream(spec({ limits: limits(3, 1) }), live)
+  after.enter(new Waiter())
+  after.enter(new Waiter())
+  const waits = new Waiter()
+  assert.equal(after.enter(waits), false)
+  before.leave()
+  assert.equal(waits.entered, 1)
+  for (let i = 0; i < 3; i++) after.leave()
+  before.release()
+  after.release()
+  assert.equal(registry.size, 0)
+})
+
 test('what is in flight is counted over all generations, by the limits of each', () => {
   const { live, registry } = setUp()
   const before = new Upstream(spec(), live)

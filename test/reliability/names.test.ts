@@ -3,7 +3,7 @@ import { afterEach, beforeEach, test } from 'node:test'
 import type { Every } from '../../sidecar/upstream/discovery/dns.ts'
 import type { Lookup } from '../../sidecar/upstream/discovery/lookup-queue.ts'
 import { InProcess, turns } from '../harness/in-process.ts'
-import { RecordingSink } from '../harness/raw-upstream.ts'
+import { RawUpstream, RecordingSink } from '../harness/raw-upstream.ts'
 import { SteppedClock } from '../harness/stepped-clock.ts'
 
 // What a name server does to those who ask for its names: nothing is there, nothing is said, another address.
@@ -21,6 +21,15 @@ const answer = (...addresses: string[]): void => asked.shift()?.(null, addresses
 const fail = (code: string): void => asked.shift()?.(Object.assign(new Error(code), { code }), [])
 const refresh = (): void => ticks.forEach(call => call())
 
+const leadingTo = (endpoint: string): string => `version: 1
+service: test
+listeners:
+  - { name: in, role: inbound, address: "127.0.0.1:0", upstream: app }
+upstreams:
+  app: { endpoints: ["${endpoint}"], limits: { pending: 4 }, connection: { connect: 2s } }
+telemetry: { accessLog: on }
+`
+
 let clock: SteppedClock
 let sink: RecordingSink
 let proxy: InProcess
@@ -28,22 +37,33 @@ beforeEach(async () => {
   asked.length = 0
   clock = new SteppedClock()
   sink = await RecordingSink.listen()
-  proxy = await InProcess.start(
-    `version: 1
-service: test
-listeners:
-  - { name: in, role: inbound, address: "127.0.0.1:0", upstream: app }
-upstreams:
-  app: { endpoints: ["app.example:${sink.port}"], limits: { pending: 4 }, connection: { connect: 2s } }
-telemetry: { accessLog: on }
-`,
-    { clock, lookup, every },
-  )
+  proxy = await InProcess.start(leadingTo(`app.example:${sink.port}`), { clock, lookup, every })
 })
 afterEach(async () => {
   await proxy.stop()
   await sink.close()
   assert.equal(ticks.size, 0)
+})
+
+test('a reload to another name: requests wait for its address, also while those of before end', async () => {
+  const [before, after] = [await proxy.connect(), await proxy.connect()]
+  const slow = await RawUpstream.listen()
+  await proxy.apply(leadingTo(`127.0.0.1:${slow.port}`))
+  before.send(GET)
+  const busy = await slow.accept()
+  await busy.readUntil('\r\n\r\n')
+  asked.length = 0
+  await proxy.apply(leadingTo(`other.example:${sink.port}`))
+  after.send(GET)
+  await proxy.until('one waiting', () => proxy.service.proxy.active === 2)
+  busy.send('HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nold')
+  assert.equal((await before.readResponse()).body.toString(), 'old')
+  assert.equal(after.received.length, 0)
+  answer('127.0.0.1')
+  assert.equal((await after.readResponse()).status, 200)
+  before.destroy()
+  after.destroy()
+  await slow.close()
 })
 
 test('requests wait for the first answer and are then served', async () => {
