@@ -44,7 +44,7 @@ const LATE_MS = 1000
 export class ServerSession implements SessionOwner {
   readonly host: SessionHost<ServerSession>
   readonly peer: Peer
-  readonly deferred = new DeferredRequests()
+  readonly deferred: DeferredRequests
   readonly #session: Session
   readonly #began: number
   #requests = 0
@@ -54,6 +54,7 @@ export class ServerSession implements SessionOwner {
     this.peer = peer
     this.#began = host.wheel.now()
     this.#session = new Session(channel, 'server', new ServerParts(host), this)
+    this.deferred = new DeferredRequests(this.#session.output)
   }
 
   /** @param first what was read already, the preface first; valid until this returns */
@@ -85,7 +86,9 @@ export class ServerSession implements SessionOwner {
     return new ServerStream(stream, this)
   }
 
-  onRoom(): void {}
+  onRoom(): void {
+    this.deferred.goOn()
+  }
 
   onGoaway(): void {}
 

@@ -5,7 +5,7 @@ import type { Stream } from './stream.ts'
 export interface SessionOwner {
   /** Server: a stream begins; its first header block follows at once. */
   onStream(stream: Stream): StreamOwner
-  /** Client: there may be room for more streams: settings came, or a stream ended. */
+  /** Client: there may be room for more streams: settings came, or a stream ended. Server: the peer may have read. */
   onRoom(): void
   /** Client: the peer takes no new streams, or we close: nothing can be opened any more. */
   onGoaway(): void

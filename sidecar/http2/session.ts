@@ -191,6 +191,7 @@ export class Session implements ChannelOwner, OutputOwner {
 
   onTurn(): void {
     const { output, scheduler } = this
+    if (this.side === 'server' && !this.over) this.owner.onRoom()
     for (let written = 0; !this.over;) {
       scheduler.serve()
       if (output.at === 0) return
