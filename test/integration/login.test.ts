@@ -210,3 +210,24 @@ test('a session is of one host, ends when nobody uses it, and is read with an ol
   const elsewhere = await proxy.ask(`GET /x HTTP/1.1\r\nhost: other.example\r\ncookie: ${cookie}\r\n\r\n`)
   assert.equal(reasonOf(elsewhere), 'credentials_invalid')
 })
+
+test('a response with a session in it is kept by no cache on the way, whatever the service said', async t => {
+  const { origin, browser, sink } = await loginFixture(t, {
+    session: 'secret: "a secret for the cookies of sessions, long enough", idle: 2s',
+  })
+  await browser.logIn(`${origin}/x`, 'alice')
+  sink.replyAlways(
+    'HTTP/1.1 200 OK\r\ncache-control: public, max-age=600\r\nexpires: Fri, 01 Jan 2100 00:00:00 GMT\r\n' +
+      'cdn-cache-control: max-age=600\r\nsurrogate-control: max-age=600\r\ncontent-length: 2\r\n\r\nok',
+  )
+  const before = browser.cookies('127.0.0.1').get(COOKIE)
+  const fields = async (): Promise<(string | null)[]> => {
+    const { headers } = await browser.ask(`${origin}/x`)
+    return ['cache-control', 'cdn-cache-control', 'surrogate-control'].map(name => headers.get(name))
+  }
+  assert.deepEqual(await fields(), ['public, max-age=600', 'max-age=600', 'max-age=600'])
+  // A quarter of the idle time: the cookie is written anew.
+  await new Promise(resolve => setTimeout(resolve, 600))
+  assert.deepEqual(await fields(), ['no-store', null, null])
+  assert.notEqual(browser.cookies('127.0.0.1').get(COOKIE), before)
+})

@@ -1,6 +1,6 @@
 import { ContextKey } from '../../exchange/context-key.ts'
 import type { Exchange } from '../../exchange/exchange.ts'
-import type { HeaderList } from '../../exchange/headers.ts'
+import { type HeaderList, removeHeader, setHeader } from '../../exchange/headers.ts'
 
 const LINES = new ContextKey<string[]>('set-cookie')
 
@@ -11,7 +11,17 @@ export function leaveCookies(exchange: Exchange, lines: readonly string[]): void
   else left.push(...lines)
 }
 
-/** Writes what was left into the response's head. What was meant for one browser is nobody else's to keep. */
+/** What caches on the way read ahead of `cache-control` (RFC 9213; Edge Architecture Specification 1.0). */
+const TARGETED = ['cdn-cache-control', 'surrogate-control']
+
+/**
+ * Writes what was left into the response's head. What was meant for one browser is nobody else's to keep: a cache would give
+ * the cookie to whoever asks next (RFC 9111 section 7.3).
+ */
 export function writeCookies(exchange: Exchange, headers: HeaderList): void {
-  for (const line of exchange.get(LINES) ?? []) headers.push('set-cookie', line)
+  const lines = exchange.get(LINES)
+  if (lines === undefined) return
+  for (const line of lines) headers.push('set-cookie', line)
+  setHeader(headers, 'cache-control', 'no-store')
+  for (const name of TARGETED) removeHeader(headers, name)
 }
