@@ -50,6 +50,41 @@ test('the configuration is shown with its hash and without secrets', async t => 
   JSON.parse(text)
 })
 
+test('the configuration is shown without the values of secret headers and the passwords of URLs', async t => {
+  const { control, port } = await start(t)
+  const set = [
+    ['authorization', 'Basic canary'],
+    ['x-tenant', 'a'],
+  ]
+  const headers = [{ name: 'X-Api-Key', tests: [{ kind: 'exact', value: 'canary' }] }]
+  const names = {
+    expose: ['authorization', 'etag'],
+    urls: ['redis://u:canary@host:1'],
+    url: 'redis://u:resolved@host',
+  }
+  const route = { name: 'token', match: { headers }, policies: { headers: { set }, ...names } }
+  control.shown = { routes: [route], deep: [[[[[[[{ set }, headers, names]]]]]]] }
+  const { text } = await send({ port, path: '/config' })
+  assert.doesNotMatch(text, /canary/)
+  const hidden = {
+    name: 'token',
+    match: { headers: [{ name: 'X-Api-Key', tests: '***' }] },
+    policies: {
+      headers: {
+        set: [
+          ['authorization', '***'],
+          ['x-tenant', 'a'],
+        ],
+      },
+      ...names,
+      urls: ['redis://u:***@host:1'],
+      url: 'redis://u:${env:SECRET}@host',
+    },
+  }
+  // What was sent is the JSON of the configuration above.
+  assert.deepEqual((JSON.parse(text) as { config: { routes: unknown[] } }).config.routes, [hidden])
+})
+
 test('drain, quit and the log level', async t => {
   const { control, port } = await start(t)
   assert.equal((await send({ port, path: '/drain', method: 'POST' })).status, 202)

@@ -18,6 +18,16 @@ export function isSecretField(name: string): boolean {
   return PARTS.test(plain) || FIELDS.test(plain)
 }
 
+// `//user:password@` and `//token@`. A reference says nothing of what it stands for.
+const PASSWORD =
+  /(:\/\/(?:(?:\$\{[^}]*\}|\$(?!\{)|[^\s/?#:@"'`$])*:(?!\$\{[^}]*\}@)|(?=[^\s/?#:@"'`]+@)))([^\s/?#@"'`]+)@/g
+
+/** Text in which the passwords of URLs are replaced. @param hidden what stands in place of one */
+export function redactUrls(text: string, hidden = (_password: string): string => REDACTED): string {
+  if (!text.includes('@')) return text
+  return text.replaceAll(PASSWORD, (_, before: string, password: string) => `${before}${hidden(password)}@`)
+}
+
 /** Whether a query parameter of this name holds a secret. */
 export function isSecretName(name: string): boolean {
   const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')

@@ -1,12 +1,13 @@
 import type { z } from 'zod'
 import type { ConfigError } from '../config-error.ts'
+import { isSecretMember } from './excerpt.ts'
 import { faultAt, pathText } from './fault.ts'
 import { isConfigMap } from './merge.ts'
 import type { ConfigMap, Origins, Spot } from './origin.ts'
 import { complete, without } from './partial.ts'
 import { rootSchema } from './root-schema.ts'
 import type { WrittenConfig } from './root-schema.ts'
-import { parseName, type Within, Wrong } from './scalars.ts'
+import { parseName, show, type Within, Wrong } from './scalars.ts'
 import { sectionAt } from './shape.ts'
 import { nearest } from './suggestion.ts'
 
@@ -130,7 +131,7 @@ class Report {
 
   #add(path: Path, what: 'key' | 'value', message: string, suggestion?: string, within?: Within): void {
     this.refused.push(path)
-    const given = this.#given(path)
+    const { given, value } = this.#find(path)
     const spot = inside(this.#origins.find(this.#root, path, what), within)
     let text = message
     if (given === 'missing') {
@@ -139,22 +140,26 @@ class Report {
     } else if (given === 'empty') {
       text = `\`${String(path.at(-1))}\` has no value: ${message.replace(/, got (no value|nothing).*$/, '')}`
     }
+    // What was given instead of a secret may be one; a cookie is mostly a name.
+    const name = String(path.at(-1))
+    if (typeof value === 'string' && name !== 'cookie' && isSecretMember(name, value))
+      text = text.replaceAll(show(value), (_, at: number) => (at === 0 ? 'this' : 'something else'))
     this.#errors.push(
       faultAt(spot, text, { suggestion: given === 'there' ? suggestion : undefined, path: pathText(path) }),
     )
   }
 
-  /** Whether something stands at the path. What a shorthand hides counts as there. */
-  #given(path: Path): 'there' | 'missing' | 'empty' {
+  /** What stands at the path, and whether something does. What a shorthand hides counts as there. */
+  #find(path: Path): { given: 'there' | 'missing' | 'empty'; value?: unknown } {
     let value: unknown = this.#root
     for (const [index, key] of path.entries()) {
       if (Array.isArray(value)) value = value[Number(key)]
       else if (isConfigMap(value)) {
         if (key === 0 && !Object.hasOwn(value, key)) continue
-        if (!Object.hasOwn(value, key)) return index === path.length - 1 ? 'missing' : 'there'
+        if (!Object.hasOwn(value, key)) return { given: index === path.length - 1 ? 'missing' : 'there' }
         value = value[key]
-      } else return value === null ? 'empty' : 'there'
+      } else return { given: value === null ? 'empty' : 'there' }
     }
-    return value === null ? 'empty' : 'there'
+    return { given: value === null ? 'empty' : 'there', value }
   }
 }
