@@ -13,8 +13,8 @@ export class OpenIdProvider {
   readonly asked: string[] = []
   /** Who logs in without being asked: its pages send their forms by themselves. Empty: they wait for somebody. */
   hurried = ''
-  /** Whether it answers at all. */
-  mode: 'up' | 'failing' = 'up'
+  /** Whether it answers at all; `busy`: it asks to be left alone for a while. */
+  mode: 'up' | 'failing' | 'busy' = 'up'
   readonly #server: http.Server
   #callback: http.RequestListener = () => {}
   #keys = 0
@@ -23,6 +23,8 @@ export class OpenIdProvider {
     this.#server = http.createServer((request, response) => {
       this.asked.push(`${request.method} ${request.url?.split('?', 1)[0]}`)
       if (this.mode === 'failing') response.writeHead(500).end('{}')
+      else if (this.mode === 'busy')
+        response.writeHead(429, { 'content-type': 'application/json' }).end('{"error":"slow_down"}')
       else this.#callback(request, response)
     })
   }

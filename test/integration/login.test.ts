@@ -203,6 +203,17 @@ test('a token that ends is refreshed once, however many ask; where the issuer re
   assert.equal((await browser.ask(`${origin}/x`, { headers: { accept: '*/*' } })).status, 401)
 })
 
+test('an issuer that has too much to do refuses nobody: who is logged in stays so', async t => {
+  const { origin, browser, issuer } = await loginFixture(t, { tokenSeconds: 1 })
+  await browser.logIn(`${origin}/x`, 'alice')
+  issuer.mode = 'busy'
+  await new Promise(resolve => setTimeout(resolve, 1_100))
+  const asked = issuer.asked.length
+  assert.equal((await browser.ask(`${origin}/x`)).status, 200)
+  assert.ok(issuer.asked.length > asked)
+  assert.equal((await browser.ask(`${origin}/x`)).status, 200)
+})
+
 test('a session is of one host, ends when nobody uses it, and is read with an older secret', async t => {
   const { origin, browser, proxy } = await loginFixture(t)
   await browser.logIn(`${origin}/x`, 'alice')

@@ -250,10 +250,15 @@ export class RelyingParty {
 function isUnreachable(error: unknown): boolean {
   for (let one: unknown = error, deep = 0; one instanceof Error && deep < 4; one = one.cause, deep++) {
     if (one instanceof FetchFailed) return true
-    if ('status' in one && typeof one.status === 'number' && one.status >= 500) return true
-    if (one.cause instanceof Response && one.cause.status >= 500) return true
+    if ('status' in one && typeof one.status === 'number' && isUnwell(one.status)) return true
+    if (one.cause instanceof Response && isUnwell(one.cause.status)) return true
   }
   return false
+}
+
+/** RFC 6585 section 4: who is asked too often has refused nothing. */
+function isUnwell(status: number): boolean {
+  return status >= 500 || status === 429
 }
 
 /** What the library says, without what it was given: codes and tokens stand in no log. */
