@@ -24,7 +24,11 @@ export const CHECKS: readonly Check[] = [
   {
     name: 'format',
     script: 'prettier/bin/prettier.cjs',
-    args: ['--check', '--log-level=warn', '.'],
+    // Files whose content it has judged before are not judged again.
+    args: [
+      ...['--check', '--log-level=warn', '--cache', '--cache-strategy=content'],
+      ...['--cache-location=node_modules/.cache/outrigger-prettier', '.'],
+    ],
   },
   { name: 'unused', script: 'knip/bin/knip.js', args: ['--no-progress', '--no-config-hints'] },
 ]

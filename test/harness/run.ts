@@ -32,6 +32,8 @@ const isEngine = (file: string): boolean => file.endsWith('.engine.test.ts')
 /** Whether a test starts processes of Outrigger; those run once more against the compiled program. */
 const startsProcesses = (file: string): boolean =>
   !isSlow(file) && !isEngine(file) && /harness\/(?:outrigger|entry)\.ts'/.test(readFileSync(file, 'utf8'))
+/** How many of the slowest files a long run names. */
+const TOLD_SLOW = 5
 const WIDTH = Math.max(1, Math.min(4, os.availableParallelism()))
 
 const MODES: Readonly<Record<string, Mode>> = {
@@ -43,6 +45,8 @@ const MODES: Readonly<Record<string, Mode>> = {
 }
 
 interface Job {
+  /** Its file, or the check's name. */
+  readonly name: string
   /** The line of the summary it belongs to: a check's name, `unit`, or a folder under test/. */
   readonly part: string
   run(): Promise<Result>
@@ -82,19 +86,28 @@ async function main(): Promise<number> {
 }
 
 function checkJobs(): Job[] {
-  return CHECKS.map(check => ({ part: check.name, run: () => runCheck(check, ROOT, process.env) }))
+  return CHECKS.map(check => ({
+    name: check.name,
+    part: check.name,
+    run: () => runCheck(check, ROOT, process.env),
+  }))
 }
 
 function testJobs(mode: Mode, words: readonly string[], scratch: string): Job[] {
   const { files: wanted, timeout } = mode
   if (wanted === null) return []
-  // Memory of the shared read buffer is overwritten after use, so that a test sees whoever kept a part of it.
-  const env: NodeJS.ProcessEnv = { ...process.env, OUTRIGGER_POISON: '1' }
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    // Memory of the shared read buffer is overwritten after use, so that a test sees whoever kept a part of it.
+    OUTRIGGER_POISON: '1',
+    // Each file is a process of its own, and starts others: what one has compiled the next ones read.
+    NODE_COMPILE_CACHE: path.join(ROOT, 'node_modules', '.cache', 'outrigger-tests'),
+  }
   delete env['NODE_OPTIONS']
   return globSync('{sidecar,injector,examples,bench,test}/**/*.test.ts', { exclude: ['**/node_modules'] })
     .filter(file => wanted(file) && words.every(word => file.includes(word)))
     .toSorted()
-    .map(file => ({ part: partOf(file), run: () => runTestFile(file, scratch, env, timeout) }))
+    .map(file => ({ name: file, part: partOf(file), run: () => runTestFile(file, scratch, env, timeout) }))
 }
 
 function partOf(file: string): string {
@@ -110,6 +123,7 @@ function partOf(file: string): string {
 async function runJobs(jobs: readonly Job[], width: number, tell: boolean): Promise<number> {
   const sum = emptyTally()
   const waiting = new Map<Program, number>()
+  const times: (readonly [name: string, seconds: number])[] = []
   const parts = new Map<string, { left: number; start: number; files: number; tally: typeof sum }>()
   for (const { part } of jobs) {
     const entry = parts.get(part) ?? { left: 0, start: -1, files: 0, tally: emptyTally() }
@@ -122,6 +136,7 @@ async function runJobs(jobs: readonly Job[], width: number, tell: boolean): Prom
       if (part === undefined) throw new Error(`no part ${job.part}`)
       if (part.start < 0) part.start = performance.now()
       const result = await job.run()
+      times.push([job.name, result.seconds])
       addTo(sum, result.tally)
       addTo(part.tally, result.tally)
       for (const programs of result.missing) {
@@ -140,8 +155,14 @@ async function runJobs(jobs: readonly Job[], width: number, tell: boolean): Prom
       `missing ${program}: ${count} ${count === 1 ? 'test waits' : 'tests wait'} for it: ${installLine(program)}`,
     )
   }
+  if (jobs.length > 2 * TOLD_SLOW) console.log(`slowest: ${slowest(times)}`)
   console.log(tallyLine(sum))
   return sum.failed === 0 ? 0 : 1
+}
+
+function slowest(times: readonly (readonly [name: string, seconds: number])[]): string {
+  const sorted = times.toSorted(([, a], [, b]) => b - a).slice(0, TOLD_SLOW)
+  return sorted.map(([name, seconds]) => `${name} ${seconds.toFixed(1)} s`).join(', ')
 }
 
 /** Starts this program again under the pinned Node where this one is too old; its exit code, or null where it is not. */
