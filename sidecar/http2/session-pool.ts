@@ -28,6 +28,9 @@ const HEAD_MS = 10_000
 /** A session is replaced when it is this old, so that load follows where new ones go. */
 const AGE_MS = 3_600_000
 
+/** An endpoint whose session stood and took no stream is not asked for another one sooner. */
+const BARREN_MS = 1000
+
 /** What the sessions of a process share. */
 export interface SessionPoolParts {
   readonly buffers: ReadBuffers
@@ -61,6 +64,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
   readonly #retired = new Set<ClientSession>()
   readonly #waiting: Waiting[] = []
   #opening: ClientSession | null = null
+  #barrenUntil = 0
   #serving = false
   #closed = false
 
@@ -141,6 +145,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
     this.#opening = null
     this.#counters.connectsOpened++
     this.#sessions.push(session)
+    if (session.room === 0) this.#barrenUntil = this.#wheel.now() + BARREN_MS
     this.#serve(session, true)
     if (this.#closed) session.retire()
     this.#grow()
@@ -192,6 +197,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
     if (this.#waiting.length === 0) return
     const next = Math.min(...this.#waiting.map(one => one.until))
     this.#wheel.scheduleAt(this.#timer, Math.max(next, now + 1))
+    this.#grow()
   }
 
   // --- which session -----------------------------------------------------------------------------------------
@@ -212,6 +218,12 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
 
   #grow(): void {
     if (this.#waiting.length === 0 || this.#opening !== null || this.#serving || !this.#mayOpen) return
+    // A service may say that it takes no streams for now, and would say the same of any other session.
+    if (this.#sessions.some(session => !session.used && session.room === 0)) return
+    if (this.#wheel.now() < this.#barrenUntil) {
+      if (this.#timer.deadline > this.#barrenUntil) this.#wheel.scheduleAt(this.#timer, this.#barrenUntil)
+      return
+    }
     this.#quota.taken++
     this.#opening = new ClientSession(this.#target, this.#settings.connect, this, this.#parts)
   }
