@@ -122,9 +122,18 @@ export class LiveState {
     const fixed = address.kind === 'unix' || net.isIP(host) !== 0
     return registry.acquire<Resolver>(
       ['resolver', fixed, host],
-      () => (fixed ? new StaticResolver(host) : new DnsResolver(host, lookups, every)),
+      () =>
+        fixed
+          ? new StaticResolver(host)
+          : new DnsResolver(host, lookups, every, (...heard) => this.#nameHeard(...heard)),
       resolver => resolver.close(),
     )
+  }
+
+  #nameHeard(name: string, error: string, kept: number): void {
+    const key = `name ${name}`
+    if (error === '') this.#log.write(`${key} found`, 'info', 'a name is found again', { name })
+    else this.#log.write(key, 'warn', 'a name is not found', { name, cause: error, addresses_kept: kept })
   }
 
   /** @param name as it was written: what an encrypted endpoint has to prove where nothing else is asked */

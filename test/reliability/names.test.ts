@@ -97,6 +97,14 @@ test('a name that is not there is 503 upstream_unresolved at once, and served as
   refresh()
   answer('127.0.0.1')
   assert.equal((await proxy.ask(GET)).status, 200)
+  const told = proxy.errors.filter(line => line['name'] === 'app.example')
+  assert.deepEqual(
+    told.map(line => [line['level'], line['msg'], line['cause'], line['addresses_kept']]),
+    [
+      ['warn', 'a name is not found', 'ENOTFOUND', 0],
+      ['info', 'a name is found again', undefined, undefined],
+    ],
+  )
   waiting.destroy()
 })
 

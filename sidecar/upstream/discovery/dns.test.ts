@@ -126,3 +126,22 @@ test('closed, it asks no more and a late answer is nobody’s', () => {
   assert.equal(seen.changes, 0)
   assert.equal(resolver.addresses, null)
 })
+
+test('the process hears when look-ups begin to fail and when they no longer do, once each', () => {
+  const server = setUp()
+  const heard: (readonly [string, string, number])[] = []
+  const resolver = new DnsResolver('app', server.queue, server.every, (...all) => heard.push(all))
+  server.fail('ENOTFOUND')
+  server.tick()
+  server.fail('EAI_AGAIN')
+  assert.deepEqual(heard, [['app', 'ENOTFOUND', 0]])
+  server.tick()
+  server.answer('10.0.0.1', '10.0.0.2')
+  server.tick()
+  server.answer('10.0.0.1')
+  assert.deepEqual(heard.slice(1), [['app', '', 0]])
+  server.tick()
+  server.answer()
+  assert.deepEqual(heard.slice(2), [['app', 'no addresses', 1]])
+  resolver.close()
+})

@@ -14,6 +14,9 @@ export type Every = (milliseconds: number, call: () => void) => { stop(): void }
 
 const REFRESH_MS = 5000
 
+/** @param error why the name is not found; empty: it is again @param kept the addresses that are used all the same */
+export type NameListener = (name: string, error: string, kept: number) => void
+
 /**
  * A name that is looked up again every 5 s. All its addresses are used. A failed look-up keeps the last addresses, and
  * so does an answer without any; one that lost some drops those.
@@ -25,11 +28,14 @@ export class DnsResolver implements Resolver {
   readonly #queue: LookupQueue
   readonly #listeners = new Set<ResolverListener>()
   readonly #timer: { stop(): void }
+  readonly #told: NameListener
   #busy = false
   #closed = false
 
-  constructor(name: string, queue: LookupQueue, every: Every) {
+  /** @param told hears when look-ups begin to fail, and when they no longer do */
+  constructor(name: string, queue: LookupQueue, every: Every, told: NameListener = () => {}) {
     this.#name = name
+    this.#told = told
     this.#queue = queue
     this.#timer = every(REFRESH_MS, () => this.#look())
     this.#look()
@@ -64,8 +70,10 @@ export class DnsResolver implements Resolver {
 
   #answer(error: NodeJS.ErrnoException | null, found: string[]): void {
     const before = this.addresses
-    const first = before === null && this.error === ''
+    const failed = this.error !== ''
+    const first = before === null && !failed
     this.error = error !== null ? (error.code ?? error.message) : found.length === 0 ? 'no addresses' : ''
+    if (failed !== (this.error !== '')) this.#told(this.#name, this.error, before?.length ?? 0)
     if (this.error === '') {
       // Sorted, so that a name server that rotates its answers changes nothing.
       const sorted = [...new Set(found)].sort()
