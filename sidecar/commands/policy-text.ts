@@ -41,10 +41,12 @@ export function policyText(policies: RoutePolicies, name: string): string | null
 }
 
 /** Those of the route's levels; a caller's plan and entry may bring others. */
-function rateLimitText({ outer, own, dryRun }: NonNullable<RoutePolicies['rateLimit']>): string {
+function rateLimitText({ outer, own, dryRun, tried }: NonNullable<RoutePolicies['rateLimit']>): string {
   const named = new Map([...outer, ...own].map(limit => [limit.name, limit]))
   const parts = [...named.values()].map(limit => limitText(limit, limit.quota))
-  return (parts.length === 0 ? 'only those of callers' : parts.join('; ')) + (dryRun ? '; only reported' : '')
+  const text =
+    (parts.length === 0 ? 'only those of callers' : parts.join('; ')) + (dryRun ? '; only reported' : '')
+  return tried === undefined ? text : `${text}; ${rateLimitText(tried)}`
 }
 
 function upgradeText({ protocols, websocket }: UpgradePolicy): string {

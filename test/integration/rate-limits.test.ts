@@ -128,6 +128,25 @@ test('dryRun refuses nothing, says nothing to clients, and reports', async t => 
   assert.ok(asking.proxy.errors.some(line => line['msg'] === 'a limit would refuse a request'))
 })
 
+test('a limit on trial takes away none of a level above, nor of a plan; dryRun alone is about all of them', async t => {
+  const above = { defaults: '{ requests: 4, per: minute }', gold: '{ requests: 2, per: hour }' }
+  const trial = '{ limits: [{ requests: 1, per: minute }, { concurrent: 9, by: all }], dryRun: on }'
+  const asking = await Asking.of(t, limited({ ...above, a: trial }))
+  assert.equal(await asking.room('/a'), 4)
+  assert.equal(await asking.room('/a', RICH), 2)
+  assert.match(
+    await asking.proxy.metrics(),
+    /^outrigger_rate_limit_dry_run_exceeded_total\{client_id="anonymous",route="a"\} 3$/m,
+  )
+  const alone = await Asking.of(t, limited({ ...above, a: '{ dryRun: on }' }))
+  assert.equal(await alone.room('/a'), Infinity)
+  assert.equal(await alone.room('/a', RICH), Infinity)
+  assert.equal(await alone.room('/b', RICH), 0, 'what is tried is counted')
+  const ended = await Asking.of(t, limited({ ...above, listener: trial, a: '{ dryRun: off }' }))
+  assert.equal(await ended.room('/a'), 1)
+  assert.equal(await ended.room('/b'), 4)
+})
+
 test('a reload keeps the counts, also where a number changes', async t => {
   const yaml = (minute: number, hour: number): string =>
     limited({

@@ -24,7 +24,7 @@ function inRoute({ action, policies }: ResolvedRoute): boolean {
 function inPolicies({ authorize, rateLimit }: RoutePolicies): boolean {
   return (
     [authorize?.enforced, authorize?.reported].some(one => one?.when != null) ||
-    (rateLimit !== null && (inLimits(rateLimit.outer) || inLimits(rateLimit.own)))
+    [rateLimit, rateLimit?.tried].some(one => one != null && (inLimits(one.outer) || inLimits(one.own)))
   )
 }
 

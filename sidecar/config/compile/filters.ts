@@ -41,7 +41,8 @@ export function compileFilters(
   for (const policy of [policies.triedExternal, external])
     if (policy !== undefined)
       filters.push(externalFilter.create({ policy, upstream: asked(policy.upstream) }, route, live))
-  if (rateLimit !== null) filters.push(rateLimitFilter.create({ policy: rateLimit, limits }, route, live))
+  for (const policy of [rateLimit, rateLimit?.tried])
+    if (policy != null) filters.push(rateLimitFilter.create({ policy, limits }, route, live))
   if (headers !== null) filters.push(headersFilter.create(headers, route, live))
   if (hsts !== null) filters.push(hstsFilter(hsts))
   return filters

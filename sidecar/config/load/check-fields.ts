@@ -27,8 +27,8 @@ export function checkFields(
           field,
         )
     }
-    const { outer = [], own = [] } = policies.rateLimit ?? {}
-    for (const limit of [...outer, ...own])
+    const { outer = [], own = [], tried } = policies.rateLimit ?? {}
+    for (const limit of [...outer, ...own, ...(tried?.outer ?? []), ...(tried?.own ?? [])])
       for (const source of limit.by)
         if (source.kind === 'header' && source.name.includes('_'))
           fault(

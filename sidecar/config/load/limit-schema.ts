@@ -111,13 +111,17 @@ export const rateLimit = shorter(
   expandRateLimit,
   orOff(
     section('limits of requests', {
-      limits: required(limits, 'all of them have to allow a request'),
+      limits: option(limits, 'all of them have to allow a request, beside those of the levels above'),
       headers: option(
         limitHeaders,
         'what tells a client how far it is: `RateLimit` and `RateLimit-Policy`, the fields of Kong, or nothing',
         'ietf',
       ),
-      dryRun: option(flag, 'only counts and reports what it would refuse', false),
+      dryRun: option(
+        flag,
+        'what stands beside it only reports what it would refuse; alone: what is inherited and what callers bring',
+        false,
+      ),
     }),
   ),
   [limit, z.array(limit)],

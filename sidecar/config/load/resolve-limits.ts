@@ -5,18 +5,11 @@ import type {
   LimitsConfig,
   LimitSpec,
   Rate,
-  RateLimitPolicy,
   StoreSpec,
 } from '../../filters/rate-limit/schema.ts'
 import { contentHash } from './hash.ts'
 import { limitName } from './limit-name.ts'
-import type {
-  WrittenCallerLimits,
-  WrittenLimit,
-  WrittenPer,
-  WrittenRateLimit,
-  WrittenStores,
-} from './limit-schema.ts'
+import type { WrittenCallerLimits, WrittenLimit, WrittenPer, WrittenStores } from './limit-schema.ts'
 import { parseName, Wrong } from './scalars.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { readAuthorities, readCertificate } from './tls-files.ts'
@@ -128,7 +121,8 @@ function resolveStoreTls(
 /** By the list as it was written: the levels above a route are the same for all routes. */
 const resolved = new WeakMap<object, readonly LimitSpec[]>()
 
-function resolveLimits(
+/** The limits of one list. */
+export function resolveLimits(
   written: readonly WrittenLimit[],
   scope: string,
   path: ConfigPath,
@@ -247,48 +241,4 @@ function checkName(name: string, path: ConfigPath, resolution: Resolution): void
 
 function nameable(source: KeySource): unknown {
   return 'name' in source ? { [source.kind]: source.name } : source.kind
-}
-
-/** What a level says of limits, and where. */
-interface LimitLevel {
-  readonly policies: { readonly rateLimit?: WrittenRateLimit | undefined }
-  readonly path: ConfigPath
-  readonly label: string
-  readonly name?: string
-}
-
-/** The limits of a route, by name over its levels; null where there are none, nor can a caller bring any. */
-export function resolveRateLimit(
-  levels: readonly LimitLevel[],
-  resolution: Resolution,
-): RateLimitPolicy | null {
-  const config = resolution.limits
-  const names = { stores: Object.keys(config.stores), plans: Object.keys(config.plans) }
-  let outer: readonly LimitSpec[] = []
-  let own: readonly LimitSpec[] = []
-  let headers: RateLimitPolicy['headers'] = 'ietf'
-  let dryRun = false
-  let off = false
-  for (const level of levels) {
-    const written = level.policies.rateLimit
-    if (written === undefined) continue
-    off = written === false
-    if (written === false) {
-      outer = own = []
-      headers = 'ietf'
-      dryRun = false
-      continue
-    }
-    headers = written.headers ?? headers
-    dryRun = written.dryRun ?? dryRun
-    const scope = level.name === undefined ? level.label : `${level.label}.${level.name}`
-    const limits = resolveLimits(written.limits, scope, [...level.path, 'rateLimit'], names, resolution)
-    if (level.label === 'route') own = limits
-    else outer = [...outer.filter(limit => !limits.some(other => other.name === limit.name)), ...limits]
-  }
-  const route = levels.at(-1)
-  if (off && route?.label === 'route' && route.policies.rateLimit === false) return null
-  const callers = [...Object.values(config.plans), ...Object.values(config.consumers)]
-  if (outer.length + own.length === 0 && callers.every(one => one.limits.length === 0)) return null
-  return { outer, own, headers, dryRun, digest: config.digest }
 }

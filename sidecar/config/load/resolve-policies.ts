@@ -9,7 +9,7 @@ import { isConfigMap } from './merge.ts'
 import type { WrittenPolicies } from './policy-schema.ts'
 import { resolveRetry, resolveTimeout } from './resolve-retry.ts'
 import { resolveAffinity, resolveFallback, resolveFault, resolveMirror } from './resolve-traffic.ts'
-import { resolveRateLimit } from './resolve-limits.ts'
+import { resolveRateLimit } from './resolve-rate-limit.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 
 /** One level of policies: what was written there, and where. */

@@ -25,15 +25,14 @@ export const rateLimitFilter: FilterKind<RateLimitSettings> = {
   create: (settings, route, live) => new RateLimitFilter(settings, route.name, live),
 }
 
-/** What the limits said of a request: for the response's fields, and for what is given back at its end. */
-const STANDINGS = new ContextKey<readonly Standing[]>('rateLimit')
-
 class RateLimitFilter implements Filter {
   readonly name = 'rateLimit'
   readonly #policy: RateLimitPolicy
   readonly #config: LimitsConfig
   readonly #route: string
   readonly #binding: Binding
+  /** What the limits said of a request: for the response's fields, and for what is given back at its end. */
+  readonly #standings = new ContextKey<readonly Standing[]>('rateLimit')
   /** Of callers without plan and limits of their own. */
   readonly #common: LimitSet
   /** Of the others, by plan and name. */
@@ -71,19 +70,19 @@ class RateLimitFilter implements Filter {
       return this.#refuse(exchange, standings)
     }
     for (const standing of standings) standing.take()
-    if (set.concurrent || this.#policy.headers !== 'off') exchange.set(STANDINGS, standings)
+    if (set.concurrent || this.#policy.headers !== 'off') exchange.set(this.#standings, standings)
     return asked.length === 0 ? undefined : this.#ask(exchange, standings, asked)
   }
 
   onResponse(exchange: Exchange, headers: HeaderList): void {
     const { headers: kind, dryRun } = this.#policy
     if (kind === 'off' || dryRun) return
-    const standings = exchange.get(STANDINGS)
+    const standings = exchange.get(this.#standings)
     if (standings !== undefined) writeLimitFields(headers, kind, standings, this.#binding.parts.clock.wall())
   }
 
   onDone(exchange: Exchange): void {
-    const standings = exchange.get(STANDINGS)
+    const standings = exchange.get(this.#standings)
     if (standings === undefined) return
     for (const standing of standings) if (standing.limit.spec.rate.kind === 'concurrent') standing.giveBack()
   }
@@ -134,7 +133,7 @@ class RateLimitFilter implements Filter {
       this.#binding.parts.warn('a limit would refuse a request', { limit: spec.name, route: this.#route })
       return undefined
     }
-    if (headers !== 'off') exchange.set(STANDINGS, standings)
+    if (headers !== 'off') exchange.set(this.#standings, standings)
     const violated = standings.filter(standing => standing.wait > 0).map(standing => standing.limit.spec.name)
     const detail =
       spec.rate.kind === 'concurrent'

@@ -63,7 +63,7 @@ export function limitsFor(
   const named = new Map(policy.outer.map(limit => [limit.name, limit]))
   const lay = (level: CallerLimits | undefined): void => {
     if (level?.off === true) named.clear()
-    for (const limit of level?.limits ?? []) named.set(limit.name, limit)
+    if (policy.withoutCallers !== true) for (const limit of level?.limits ?? []) named.set(limit.name, limit)
   }
   if (caller?.plan != null) lay(plans[caller.plan])
   if (caller?.known === true) lay(consumers[caller.name])

@@ -49,6 +49,10 @@ export interface RateLimitPolicy {
   readonly headers: LimitHeaders
   /** Only reports what it would refuse. */
   readonly dryRun: boolean
+  /** What plans and consumers bring is no part of it. */
+  readonly withoutCallers?: true
+  /** Those that are tried out beside it; absent: none. */
+  readonly tried?: RateLimitPolicy
   /** Of the `LimitsConfig` that it was resolved with. */
   readonly digest: string
 }
