@@ -146,7 +146,11 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
     )
   }
 
-  /** Stops accepting. Open connections go on. */
+  get listening(): boolean {
+    return this.#server.listening
+  }
+
+  /** Stops accepting. Open connections go on. It may listen again. */
   close(): void {
     this.#server.close()
   }
@@ -154,6 +158,11 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
   /** From here on every response announces that its connection closes. */
   announce(): void {
     this.#announced = true
+  }
+
+  /** Its address serves again: no response announces any more that its connection closes. */
+  stay(): void {
+    this.#announced = false
   }
 
   /** Closes what is idle; what is busy closes with its response. */

@@ -12,6 +12,8 @@ export function bind(
   address: Address,
   failed: (error: Error) => void,
 ): Promise<Address | { readonly code: string }> {
+  // One that was closed may be bound again.
+  server.removeAllListeners('error')
   return new Promise(resolve => {
     const refused = (error: NodeJS.ErrnoException): void => {
       resolve({ code: error.code ?? error.message })

@@ -122,6 +122,30 @@ test('from a terminal there is no notice, and a second signal ends it', async t 
   assert.equal(cut, 2)
 })
 
+test('one that is abandoned closes nothing any more, whatever it waits for', async t => {
+  const { acceptors, events, parts, advance } = setUp(t, ['inbound'])
+  const [inbound] = acceptors
+  assert.ok(inbound !== undefined)
+  inbound.busy = 1
+  for (const [wait, done] of [
+    [1000, ['announce']],
+    [5500, ['announce', 'close', 'drainIdle']],
+  ] as const) {
+    events.length = 0
+    const drain = new Drain(parts, { timeout: 30_000, interactive: false })
+    const run = drain.run()
+    await advance(wait)
+    drain.abandon()
+    await advance(1000)
+    assert.equal(await run, 0)
+    assert.deepEqual(
+      events.map(event => event.split(' ')[2]),
+      done,
+    )
+    assert.equal(inbound.size, 1)
+  }
+})
+
 test('outbound listeners go on until the app is gone and nothing is in flight', async t => {
   const app = net.createServer(socket => socket.on('error', () => {})).listen(0, '127.0.0.1')
   await once(app, 'listening')

@@ -43,6 +43,7 @@ export class Drain {
   readonly #inbound: readonly Acceptor[]
   readonly #outbound: readonly Acceptor[]
   #forced = false
+  #abandoned = false
   #wake: (() => void) | null = null
 
   constructor(parts: DrainParts, settings: DrainSettings) {
@@ -64,6 +65,12 @@ export class Drain {
     this.#wake?.()
   }
 
+  /** Lets go of its listeners: their addresses serve again, or another drain has them. Nothing is closed any more. */
+  abandon(): void {
+    this.#abandoned = true
+    this.force()
+  }
+
   /** @returns how many connections had something under way when they were cut */
   async run(): Promise<number> {
     const begun = this.#parts.now()
@@ -73,6 +80,7 @@ export class Drain {
       await this.#until(() => false, Math.min(end, begun + NOTICE_MS))
     await this.#close(this.#inbound)
     await this.#until(() => this.#gone(this.#inbound), end)
+    if (this.#abandoned) return 0
     if (this.#outbound.length > 0) {
       if (!this.#settings.interactive) await this.#appGone(end)
       for (const acceptor of this.#outbound) acceptor.announce()
@@ -80,6 +88,7 @@ export class Drain {
       await this.#close(this.#outbound)
       await this.#until(() => this.#gone(this.#outbound), end)
     }
+    if (this.#abandoned) return 0
     const { acceptors } = this.#parts
     // What the local app still had open outbound hears of it now.
     if (!this.#gone(acceptors) && this.#closing(acceptors))
@@ -108,6 +117,7 @@ export class Drain {
 
   async #close(acceptors: readonly Acceptor[]): Promise<void> {
     await this.#idleTurn(acceptors)
+    if (this.#abandoned) return
     for (const acceptor of acceptors) acceptor.close()
     for (const acceptor of acceptors) acceptor.drainIdle()
   }

@@ -16,7 +16,7 @@ import { CgroupMemory } from './cgroup-memory.ts'
 import { processControl } from './control.ts'
 import { Drain, type DrainParts } from './drain.ts'
 import { LoadGauge, processProbes } from './load-gauge.ts'
-import { type CannotListen, Listeners } from './listeners.ts'
+import { cannotListen, Listeners } from './listeners.ts'
 import { Service } from './service.ts'
 import { activeConnections, upstreamStates } from './states.ts'
 
@@ -57,6 +57,8 @@ export class Outrigger {
   #reloading = false
   #again = false
   #drain: Drain | null = null
+  /** Of addresses that are gone. */
+  readonly #retiring = new Map<string, Drain>()
   #gauge: LoadGauge | null = null
   #drained: Promise<number> | null = null
 
@@ -197,6 +199,7 @@ export class Outrigger {
     holder.swap(generation)
     this.#config = config
     for (const acceptor of opened.commit()) this.#retire(acceptor, before)
+    for (const acceptor of opened.back) this.#keep(acceptor)
     this.#adminAddress = admin.commit()
     before.give()
     this.#configureTelemetry(config)
@@ -209,10 +212,24 @@ export class Outrigger {
     holder.retire(acceptor.entry, last)
     const settings = { timeout: this.#drainTimeout(), interactive: false }
     const drain = new Drain(this.#drainParts([acceptor]), settings)
+    this.#retiring.set(acceptor.entry, drain)
     drain
       .run()
       .catch((error: unknown) => this.service.fault(error))
-      .finally(() => holder.restore(acceptor.entry))
+      .finally(() => {
+        if (this.#retiring.get(acceptor.entry) !== drain) return
+        this.#retiring.delete(acceptor.entry)
+        this.#listeners.left(acceptor)
+        holder.restore(acceptor.entry)
+      })
+  }
+
+  /** An address is there again before it has drained: it serves as it is written now. */
+  #keep(acceptor: Acceptor): void {
+    this.#retiring.get(acceptor.entry)?.abandon()
+    this.#retiring.delete(acceptor.entry)
+    this.service.holder.restore(acceptor.entry)
+    acceptor.stay()
   }
 
   #configureTelemetry(config: ResolvedConfig): void {
@@ -260,6 +277,9 @@ export class Outrigger {
   /** Begins to drain. @returns how many connections had to be cut in the end */
   drain(interactive: boolean): Promise<number> {
     if (this.#drained !== null) return this.#drained
+    // Those of addresses that are gone go on as a part of it.
+    for (const retiring of this.#retiring.values()) retiring.abandon()
+    this.#retiring.clear()
     this.#drain = new Drain(this.#drainParts(this.#listeners.all), {
       timeout: this.#drainTimeout(),
       interactive,
@@ -299,16 +319,4 @@ export class Outrigger {
 
 function isFolder(source: string): boolean {
   return statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false
-}
-
-function cannotListen({ address, code }: CannotListen): string {
-  const why =
-    code === 'EADDRINUSE'
-      ? 'the address is taken by another process; stop it, or change `address` of the listener'
-      : code === 'EACCES'
-        ? 'ports below 1024 need the right CAP_NET_BIND_SERVICE; choose a higher port'
-        : code === 'EADDRNOTAVAIL'
-          ? 'this machine does not have the address'
-          : code
-  return `cannot listen on ${address.split(' ')[0]}: ${why}`
 }

@@ -154,6 +154,66 @@ describe('a reload', { concurrency: 2 }, () => {
     assert.equal(await bodyOf(stays), 'kept')
   })
 
+  test('a listener that comes back while it drains serves as it is written now', async context => {
+    const port = await freePort()
+    const kept = answering('kept', 'kept')
+    const outrigger = await start(context, yaml(kept + answering('back', 'one', port)))
+    const open = await connected(context, port)
+    assert.equal(await bodyOf(open), 'one')
+    await change(outrigger, yaml(kept), isSwap)
+    await change(outrigger, yaml(kept + answering('back', 'two', port)), isSwap)
+    assert.equal(await bodyOf(open), 'two')
+    // The notice of the drain would be over.
+    await new Promise(resolve => setTimeout(resolve, 5500))
+    assert.equal(await bodyOf(await connected(context, port)), 'two')
+    const response = await open.ask(ASK)
+    assert.equal(response.body.toString(), 'two')
+    assert.equal(response.headers['connection'], undefined)
+  })
+
+  test('a listener that comes back behind its notice does not wait for what is still under way there', async context => {
+    const upstream = await upstreamFor(context)
+    const port = await freePort()
+    const kept = answering('kept', 'kept')
+    const leads = `  - { name: back, role: inbound, address: "127.0.0.1:${port}", upstream: app }\n`
+    const outrigger = await start(context, yaml(kept + leads, upstream.port))
+    const busy = await connected(context, port)
+    busy.send(ASK)
+    const server = await upstream.accept()
+    await server.readUntil('\r\n\r\n')
+    const idle = await connected(context, port)
+    await change(outrigger, yaml(kept), isSwap)
+    assert.equal(await idle.readToEnd(10_000), '')
+    await change(outrigger, yaml(kept + answering('back', 'two', port)), isSwap)
+    assert.equal(await bodyOf(await connected(context, port)), 'two')
+    server.send('HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nold')
+    const response = await busy.readResponse()
+    assert.equal(response.body.toString(), 'old')
+    // It was told to end while its address was gone.
+    assert.equal(response.headers['connection'], 'close')
+  })
+
+  test('a stop waits for what is under way on a listener that is gone', async context => {
+    const upstream = await upstreamFor(context)
+    const kept = answering('kept', 'kept')
+    const outrigger = await start(context, yaml(kept + forwarding('gone'), upstream.port))
+    const busy = await connected(context, outrigger.port('gone'))
+    busy.send(ASK)
+    const server = await upstream.accept()
+    await server.readUntil('\r\n\r\n')
+    await change(outrigger, yaml(kept), isSwap)
+    // A terminal's: without a notice.
+    outrigger.signal('SIGINT')
+    await assert.rejects(
+      async () => {
+        for (;;) (await RawClient.connect(outrigger.port('kept'))).destroy()
+      },
+      { code: 'ECONNREFUSED' },
+    )
+    server.send('HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nold')
+    assert.equal((await busy.readResponse()).body.toString(), 'old')
+  })
+
   test('opens a listener that is new', async context => {
     const outrigger = await start(context, yaml(answering('in', 'one')))
     const port = await freePort()
