@@ -44,6 +44,8 @@ export interface ResolvedReference {
   readonly value: string
   /** Such as `${env:TOKEN}`. */
   readonly written: string
+  /** Whether it was written into the middle of a word. */
+  readonly within?: true
 }
 
 /** A listener with everything that its routes inherit already in them. */

@@ -1,5 +1,6 @@
 import type { Control } from '../admin/control.ts'
-import type { ResolvedConfig, ResolvedReference } from '../config/resolved.ts'
+import { asWritten } from '../config/as-written.ts'
+import type { ResolvedConfig } from '../config/resolved.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { isLogLevel, type Log } from '../telemetry/process-log.ts'
 import type { Service } from './service.ts'
@@ -30,17 +31,4 @@ export function processControl(
       if (isLogLevel(level)) parts.log.level = level
     },
   }
-}
-
-/** A value of one or two characters stands in many words: it is replaced only where it is the whole text. */
-const SHORT = 3
-
-/** A text of the configuration with references in the place of what they brought. */
-export function asWritten(text: string, references: readonly ResolvedReference[]): string {
-  let shown = text
-  for (const { value, written } of references) {
-    if (value.length >= SHORT) shown = shown.replaceAll(value, () => written)
-    else if (shown === value) shown = written
-  }
-  return shown
 }

@@ -236,3 +236,30 @@ ${ends.map((end, index) => `  - { name: c${index}, apiKeys: { sha256: ${key(inde
   assert.equal(many.at(-1), '15 more API keys have ended or end within seven days')
   assert.deepEqual(warnings(consumers(['"${env:WHEN}"']), false), [], 'a stand-in is no date')
 })
+
+test('errors show references in the place of what they brought, and words of ours stay whole', context => {
+  const path = join(folder(context), 'words.yaml')
+  const messages = (upstream: string, environment: Record<string, string>): string[] => {
+    writeFileSync(
+      path,
+      `version: 1
+service: a
+listeners: [{ name: in, role: inbound, address: ":8080", limits: { headerFields: "\${env:X}" }, upstream: "${upstream}" }]
+upstreams: { app: { url: "http://a" } }
+`,
+    )
+    const result = loadConfig([path], { secrets: true, environment })
+    assert.ok(!result.ok)
+    return result.errors.map(({ message, suggestion = '' }) => `${message} ${suggestion}`.trim())
+  }
+  const size = 'expected a whole number from 1 to 10000, got `${env:X}`'
+  // Words and numbers that stand in the message.
+  for (const word of ['on', 'whole', 'number', 'n', 'expected'])
+    assert.deepEqual(messages('app', { X: word }), [size], word)
+  const found = { X: '50', ZONE: 'up', LONG: 'correct-horse' }
+  assert.deepEqual(messages('${env:ZONE}', found), ['there is no upstream `${env:ZONE}`'])
+  assert.deepEqual(messages('v${env:ZONE}x', found), ['there is no upstream `v${env:ZONE}x`'])
+  assert.deepEqual(messages('a-${env:LONG}${env:ZONE}', found), [
+    'there is no upstream `a-${env:LONG}${env:ZONE}`',
+  ])
+})

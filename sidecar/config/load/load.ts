@@ -1,3 +1,4 @@
+import { sentenceAsWritten } from '../as-written.ts'
 import type { ConfigError } from '../config-error.ts'
 import type { LoadResult } from '../load-result.ts'
 import type { ResolvedReference } from '../resolved.ts'
@@ -35,14 +36,18 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
   const origins = new Origins()
   const reader = new SourceReader(options.cwd ?? process.cwd(), origins, errors)
   const found = new Map<string, string>()
+  const within = new Set<string>()
   const warnings = new Map<string, string>()
-  const fail = (): LoadResult => ({
-    ok: false,
-    errors: withoutFollowers(errors)
-      .toSorted(byPlace)
-      .map(error => redact(error, found)),
-    files: [...reader.files],
-  })
+  const fail = (): LoadResult => {
+    const references = referencesOf(found, within)
+    return {
+      ok: false,
+      errors: withoutFollowers(errors)
+        .toSorted(byPlace)
+        .map(error => redact(error, references)),
+      files: [...reader.files],
+    }
+  }
 
   const read = reader.read(sources, options.env)
   // A document with an error is never used in part, and without it the rest would seem to lack things.
@@ -56,6 +61,7 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
     warnings,
     files: reader.files,
     found,
+    within,
   })
   // What a failed reference would have brought is a stand-in, as with references left alone.
   const secrets = options.secrets && errors.length === 0
@@ -74,7 +80,7 @@ export function loadConfig(sources: readonly string[], options: LoadOptions): Lo
   errors.push(...resolution.errors.filter(error => !mayFollowFrom(error.path ?? '', refused)))
   if (errors.length > 0) return fail()
   const config = { ...resolved, files: [...reader.files] }
-  const references = referencesOf(found)
+  const references = referencesOf(found, within)
   return {
     ok: true,
     config: references.length === 0 ? config : { ...config, references },
@@ -94,27 +100,26 @@ function byPlace(a: ConfigError, b: ConfigError): number {
   return a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1
 }
 
-/** The longest values first, since one may hold another. Templates hold a value with its braces escaped. */
-function referencesOf(found: ReadonlyMap<string, string>): ResolvedReference[] {
+/** The longest values first. Templates hold a value with its braces escaped. */
+function referencesOf(found: ReadonlyMap<string, string>, within: ReadonlySet<string>): ResolvedReference[] {
   const references: ResolvedReference[] = []
   for (const [value, written] of found) {
     const escaped = escapeBraces(value)
-    if (escaped !== value) references.push({ value: escaped, written })
-    references.push({ value, written })
+    const inside = within.has(value) ? ({ within: true } as const) : {}
+    if (escaped !== value) references.push({ value: escaped, written, ...inside })
+    references.push({ value, written, ...inside })
   }
   return references.toSorted((a, b) => b.value.length - a.value.length)
 }
 
 /** Puts the reference in the place of what it brought, wherever an error would show it. */
-function redact(error: ConfigError, found: ReadonlyMap<string, string>): ConfigError {
-  let { message, suggestion } = error
-  for (const [value, written] of found) {
-    // Shorter ones are words and numbers that stand in messages anyway; a secret is longer.
-    if (value.length < 4) continue
-    message = message.replaceAll(value, written)
-    suggestion = suggestion?.replaceAll(value, written)
+function redact(error: ConfigError, references: readonly ResolvedReference[]): ConfigError {
+  const { message, suggestion } = error
+  return {
+    ...error,
+    message: sentenceAsWritten(message, references),
+    ...(suggestion === undefined ? {} : { suggestion: sentenceAsWritten(suggestion, references) }),
   }
-  return { ...error, message, ...(suggestion === undefined ? {} : { suggestion }) }
 }
 
 /** The environments for which an overlay lies beside these files. */

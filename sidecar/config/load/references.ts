@@ -19,6 +19,8 @@ export interface ReferenceContext {
   readonly files: Set<string>
   /** Filled with what was found, by its value: so that no error shows it. */
   readonly found: Map<string, string>
+  /** Filled with the values among these that were written into the middle of a word. */
+  readonly within: Set<string>
 }
 
 /**
@@ -70,6 +72,7 @@ function resolveText(
   let text = ''
   let template = ''
   let referenced = false
+  let joined = false
   for (let at = 0; at < written.length;) {
     const open = written.indexOf('${', at)
     if (open === -1) {
@@ -93,13 +96,23 @@ function resolveText(
     }
     const found = lookUp(written.slice(open + 2, close), { root, path, context, fail })
     text += found
+    const brought = context.found.has(found)
+    if (brought && isWithinWord(written, open, close)) context.within.add(found)
+    // What is joined is shown as a whole too, where somebody quotes it.
+    joined ||= brought && close - open + 1 < written.length
     template += escapeBraces(found)
     at = close + 1
   }
+  if (joined && context.errors.length === failures) context.found.set(text, written)
   // Where a reference failed that is the error; what else its value would be is not looked at.
   return referenced
     ? new Referenced(text, written, context.secrets && context.errors.length === failures, template)
     : text
+}
+
+/** Whether a reference (from `open` to `close`) is joined to a letter or digit, or to another reference. */
+function isWithinWord(written: string, open: number, close: number): boolean {
+  return /[\w}]$/.test(written.slice(0, open)) || /^[\w$]/.test(written.slice(close + 1))
 }
 
 interface LookUp {
