@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { NO_BODY } from '../exchange/body.ts'
-import { headerValue, type HeaderList } from '../exchange/headers.ts'
+import { headerValue, type HeaderList, removeHeader } from '../exchange/headers.ts'
 import type { OutgoingConnection, OutgoingRequest, ResponseTaker } from '../exchange/outgoing.ts'
 import { ProxyError, type Repeatable } from '../exchange/proxy-error.ts'
 import { CANCEL, PROTOCOL_ERROR } from './frames.ts'
@@ -164,6 +164,8 @@ export class ClientStream implements OutgoingConnection, StreamOwner {
   /** A tunnel is what HTTP/1 calls 101 (RFC 8441 section 5): its head says so, and so what a WebSocket's client waits for. */
   #openTunnel(head: CheckedHead, request: OutgoingRequest, taker: ResponseTaker, stream: Stream): void {
     const key = headerValue(request.headers, 'sec-websocket-key')
+    // Of HTTP/1 alone: what a service says of it here is not about the key that its client sent.
+    removeHeader(head.headers, 'sec-websocket-accept')
     if (key !== undefined) head.headers.push('sec-websocket-accept', acceptOf(key))
     this.#head = { ...head, status: 101 }
     stream.expect('unknown')

@@ -22,6 +22,8 @@ export class PeerSettings {
   maxConcurrentStreams = Infinity
   initialWindow = DEFAULT_WINDOW
   headerTable = 4096
+  /** The least that the newest frame made of it on the way: that has to be said too (RFC 7541 section 4.2). */
+  leastHeaderTable = 4096
   maxHeaderList = Infinity
   /** Whether extended CONNECT may be used (RFC 8441). */
   connectProtocol = false
@@ -33,6 +35,7 @@ export class PeerSettings {
    */
   apply(buffer: Buffer, start: number, end: number, side: 'server' | 'client'): number {
     if (end - start > PARAMETERS * 6) return PROTOCOL_ERROR
+    this.leastHeaderTable = Infinity
     for (let at = start; at < end; at += 6) {
       const error = this.#set(buffer.readUInt16BE(at), buffer.readUInt32BE(at + 2), side)
       if (error !== NO_ERROR) return error
@@ -44,6 +47,7 @@ export class PeerSettings {
     switch (parameter) {
       case SETTINGS_HEADER_TABLE_SIZE:
         this.headerTable = value
+        this.leastHeaderTable = Math.min(value, this.leastHeaderTable)
         break
       case SETTINGS_ENABLE_PUSH:
         if (value > 1 || (value === 1 && side === 'client')) return PROTOCOL_ERROR

@@ -230,6 +230,7 @@ export class Session implements ChannelOwner, OutputOwner {
 
   takeSettings(): void {
     this.settled = true
+    if (this.peer.leastHeaderTable < Infinity) this.#writer.resize(this.peer.leastHeaderTable)
     this.#writer.resize(this.peer.headerTable)
     if (!this.#mayAnswer()) return
     writeSettingsAck(this.output)

@@ -31,7 +31,8 @@ function service(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHea
     stream.end('not you')
     return
   }
-  stream.respond({ ':status': 200, 'sec-websocket-protocol': 'chat' })
+  // It knows no key, so that what it accepts is not what the client of HTTP/1 asked for.
+  stream.respond({ ':status': 200, 'sec-websocket-protocol': 'chat', 'sec-websocket-accept': 'nothing' })
   stream.on('data', (bytes: Buffer) => {
     if (bytes.equals(HI)) stream.write(ANSWER)
     else stream.end()
@@ -62,6 +63,7 @@ describe('a service that takes tunnels', () => {
     const head = await client.readUntil('\r\n\r\n')
     assert.match(head, /^HTTP\/1\.1 101 /)
     assert.match(head, new RegExp(`\r\nsec-websocket-accept: ${ACCEPT.replaceAll('+', '\\+')}\r\n`))
+    assert.equal(head.match(/sec-websocket-accept/g)?.length, 1)
     assert.match(head, /\r\nupgrade: websocket\r\n/)
     assert.match(head, /\r\nsec-websocket-protocol: chat\r\n/)
     const got = seen.at(-1)
