@@ -1,6 +1,8 @@
 /** How much of its life a client connection has had. */
 export class ConnectionAge {
   requests = 0
+  /** Whether it is to end, however young it is. */
+  over = false
   readonly #end: number
 
   /**
@@ -14,6 +16,6 @@ export class ConnectionAge {
 
   /** Whether the present request is its last. @param requests how many it may carry; null: any number */
   spent(now: number, requests: number | null): boolean {
-    return now > this.#end || (requests !== null && this.requests >= requests)
+    return this.over || now > this.#end || (requests !== null && this.requests >= requests)
   }
 }

@@ -63,10 +63,10 @@ export class ServerConnection
 
   /** Closes an idle connection, and a busy one once its response is out. */
   drain(): void {
-    if (!this.idle) return
-    if (this.#age.requests > 0) this.#close()
+    this.#age.over = true
+    if (this.idle && this.#age.requests > 0) this.#close()
     // Just accepted: its first request is on its way, and nobody else will get it.
-    else this.#host.wheel.schedule(this.#timer, FIRST_REQUEST_MS)
+    else if (this.idle) this.#host.wheel.schedule(this.#timer, FIRST_REQUEST_MS)
   }
 
   /** Closes whatever is under way. */
@@ -272,7 +272,7 @@ export class ServerConnection
       this.#carry.later()
       return
     }
-    if (this.#ended || this.#host.draining) return this.#close()
+    if (this.#ended || this.#age.over || this.#host.draining) return this.#close()
     this.#host.wheel.schedule(this.#timer, this.#host.clocks.keepAlive)
     this.#channel.resume()
   }

@@ -7,45 +7,20 @@ import type { DateHeader } from '../http1/head-writer.ts'
 import { ServerSession } from '../http2/server-session.ts'
 import type { ListenerConnection, ListenerLimits } from '../exchange/connection-settings.ts'
 import type { TcpConnection, TcpHost } from '../proxy/tcp.ts'
-import type { Channel } from '../runtime/channel.ts'
 import type { LingeringCounters } from '../runtime/lingering.ts'
 import type { MemoryBudget } from '../runtime/memory-budget.ts'
-import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import type { TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Entry } from '../snapshot/snapshot.ts'
-import type { Log } from '../telemetry/process-log.ts'
 import type { ProxyHeaderResult } from '../telemetry/proxy-header-metrics.ts'
+import type { AcceptorParts } from './acceptor-parts.ts'
 import { adopt } from './adopt.ts'
-import { Admission, type AdmissionParts } from './admission.ts'
+import { Admission } from './admission.ts'
 import { bind } from './bind.ts'
 import { FirstRead, type HttpConnection, type HttpHost } from './first-read.ts'
 import { type Handshake, type HandshakeOwner, Handshakes } from './handshakes.ts'
 import { readProxyHeader, readServerName } from './read-first.ts'
 import { localOf, peerOf } from './socket-ends.ts'
-
-/** What acceptors share. */
-export interface AcceptorParts extends AdmissionParts {
-  readonly wheel: TimerWheel
-  readonly buffers: ReadBuffers
-  readonly budget: MemoryBudget
-  readonly date: DateHeader
-  readonly lingering: LingeringCounters
-  readonly log: Log
-  /** Whether connections end with their response because the process is short of memory. */
-  readonly overload: { readonly closing: boolean }
-  handle(exchange: Exchange): void
-  refuse(exchange: Exchange, error: ProxyError): void
-  /** The entry of an address in the serving snapshot. */
-  entry(key: string): Entry | undefined
-  /** Whether an address's proxies are trusted by one of its listeners, so that their connections are not counted. */
-  trusts(key: string, address: string): boolean
-  /** Counts a TLS handshake. @param failure why it failed; empty where it did not */
-  handshake(key: string, failure: string): void
-  /** Counts a PROXY protocol header. @param cause what was wrong with it */
-  proxyHeader(key: string, result: ProxyHeaderResult, peer: string, cause: string): void
-  /** Makes the connection of a TCP listener. */
-  tcp(channel: Channel, peer: Peer, host: TcpHost): TcpConnection
-}
+import { type Admitted, TrustReview } from './trust-review.ts'
 
 type Connection = HttpConnection | TcpConnection
 
@@ -74,8 +49,8 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
   readonly #parts: AcceptorParts
   readonly #server: net.Server
   readonly #admission: Admission
-  /** What each connection is counted by. */
-  readonly #connections = new Map<Connection, string>()
+  readonly #connections = new Map<Connection, Admitted>()
+  readonly #trust: TrustReview<Connection>
   /** Those that are not there yet: a header, a handshake or a server name is awaited. */
   readonly #arriving = new Map<net.Socket, Arrival>()
   #handshakes: Handshakes | null = null
@@ -94,6 +69,11 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
     this.#current = entry
     this.#admission = new Admission(parts, address => parts.trusts(this.entry, address))
     this.wheel = parts.wheel
+    this.#trust = new TrustReview<Connection>(entry.listeners, {
+      wheel: parts.wheel,
+      connections: this.#connections,
+      onEnding: peers => parts.ending(this.entry, peers),
+    })
     this.date = parts.date
     this.#server = net.createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, socket =>
       this.#accept(socket),
@@ -181,6 +161,12 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
     return cut
   }
 
+  /** Another configuration serves: connections that it would not let in end, with what they have under way. */
+  review(): void {
+    this.#refresh()
+    this.#trust.review(this.#current.listeners, this.#arriving.keys())
+  }
+
   handle(exchange: Exchange): void {
     this.#parts.handle(exchange)
   }
@@ -190,17 +176,19 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
   }
 
   spoke(before: FirstRead, now: HttpConnection): void {
-    const counted = this.#connections.get(before)
-    if (counted === undefined) return
+    const admitted = this.#connections.get(before)
+    if (admitted === undefined) return
     this.#connections.delete(before)
-    this.#connections.set(now, counted)
+    this.#connections.set(now, admitted)
+    this.#trust.onReplaced(before, now)
   }
 
   closed(connection: Connection): void {
-    const counted = this.#connections.get(connection)
-    if (counted === undefined) return
+    const admitted = this.#connections.get(connection)
+    if (admitted === undefined) return
     this.#connections.delete(connection)
-    this.#admission.leave(counted)
+    this.#trust.onClosed(connection)
+    this.#admission.leave(admitted.counted)
   }
 
   #accept(socket: net.Socket): void {
@@ -270,9 +258,9 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
       readServerName(socket, this.wheel, this.#clocks.handshake, serverName => {
         this.#arriving.delete(socket)
         if (serverName === null) this.#admission.leave(arrival.counted)
-        else this.#open(socket, arrival, { ...plain, serverName })
+        else this.#open(socket, arrival.counted, { ...plain, serverName })
       })
-    } else this.#open(socket, arrival, plain)
+    } else this.#open(socket, arrival.counted, plain)
   }
 
   onSecured(raw: net.Socket, { socket, serverName, identity, http2 }: Handshake): void {
@@ -281,12 +269,8 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
     if (arrival === undefined) return
     this.#arriving.delete(raw)
     this.#parts.handshake(this.entry, '')
-    this.#open(
-      socket,
-      arrival,
-      { ...arrival.peer, local: arrival.local, encrypted: true, serverName, identity },
-      http2,
-    )
+    const peer = { ...arrival.peer, local: arrival.local, encrypted: true, serverName, identity }
+    this.#trust.onOpened(raw, this.#open(socket, arrival.counted, peer, http2))
   }
 
   onInsecure(raw: net.Socket, why: string): void {
@@ -297,23 +281,20 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
     this.#parts.handshake(this.entry, why)
   }
 
-  #open(socket: net.Socket, { counted }: Arrival, peer: Peer, http2 = false): void {
+  #open(socket: net.Socket, counted: string, peer: Peer, http2 = false): Connection {
     const channel = adopt(socket, this.#parts.buffers, () =>
       this.#parts.log.warn('this Node reads accepted sockets the slow way', { node: process.version }),
     )
-    if (http2) {
-      const session = new ServerSession(channel, peer, this)
-      this.#connections.set(session, counted)
-      session.start()
-      return
+    const admitted = { counted, peer, socket }
+    if (!http2 && this.#current.protocol === 'http') {
+      const first = new FirstRead(channel, peer, !peer.encrypted, this)
+      this.#connections.set(first, admitted)
+      return first
     }
-    if (this.#current.protocol === 'http') {
-      this.#connections.set(new FirstRead(channel, peer, !peer.encrypted, this), counted)
-      return
-    }
-    const connection = this.#parts.tcp(channel, peer, this)
-    this.#connections.set(connection, counted)
+    const connection = http2 ? new ServerSession(channel, peer, this) : this.#parts.tcp(channel, peer, this)
+    this.#connections.set(connection, admitted)
     connection.start()
+    return connection
   }
 
   /** Those of the serving configuration. What a reload does not change goes on. */

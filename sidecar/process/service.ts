@@ -1,10 +1,11 @@
-import type { AcceptorParts } from '../listener/acceptor.ts'
+import type { AcceptorParts } from '../listener/acceptor-parts.ts'
 import type { FilterState } from '../config/compile/filter-leases.ts'
 import { DateHeader } from '../http1/head-writer.ts'
 import { done } from '../proxy/done.ts'
 import { handle, refuse } from '../proxy/handle.ts'
 import type { ProxyParts } from '../proxy/parts.ts'
 import { TcpConnection } from '../proxy/tcp.ts'
+import { endTunnels } from '../proxy/tunnels.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { Overload } from '../runtime/overload.ts'
@@ -168,6 +169,13 @@ export class Service {
         this.holder.current.snapshot.entries.get(key)?.listeners.some(one => one.trusts(address)) ?? false,
       handshake: (key, failure) => this.handshakes.count(key, failure),
       proxyHeader: (key, result, peer, cause) => proxyHeaders.count(key, result, peer, cause),
+      ending: (key, peers) => {
+        log.info('connections end: what these clients showed is not enough any more', {
+          address: key,
+          connections: peers.size,
+        })
+        endTunnels(peers, proxy.tunnels)
+      },
       tcp: (channel, peer, host) => new TcpConnection(channel, peer, host, proxy),
     }
   }
