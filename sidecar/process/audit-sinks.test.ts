@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { callerFixture, exchangeFixture } from '../exchange/exchange-fixture.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import { AuditLog } from '../telemetry/audit-log.ts'
@@ -80,10 +79,42 @@ test('a file that was moved away gets what waited for it, and what comes then go
   const configs = (name: string): string[] =>
     [...readFileSync(name, 'utf8').matchAll(/"config":"(\w+)"/g)].map(found => found[1] ?? '')
   assert.deepEqual(configs(file), ['third', 'fourth'])
-  for (let i = 0; i < 200 && configs(`${file}.1`).length < 2; i++) await nextTurn()
   assert.deepEqual(configs(`${file}.1`), ['first', 'second'])
   rmSync(folder, { recursive: true })
   assert.match(audit.reopen()?.message ?? '', /ENOENT/)
   audit.write(decided('deny'), 'h')
   assert.equal(audit.lost, 1)
 })
+
+test('a file that the configuration names no more gets what waited for it and is closed', async t => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'outrigger-audit-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const stream = new BufferedWriter(-1, 0, fileCalls)
+  const sinks = new AuditSinks(stream, stream)
+  const audit = new AuditLog(
+    to => sinks.open(to),
+    CLOCK,
+    () => 0.5,
+  )
+  for (const name of ['a', 'b', 'c', 'stdout', 'd']) {
+    const to = name === 'stdout' ? name : path.join(folder, name)
+    audit.configure({ service: 's', percent: 100, to })
+    if (name !== 'stdout') audit.write(decided('deny'), name)
+  }
+  await sinks.close()
+  for (const name of ['a', 'b', 'c', 'd'])
+    assert.match(readFileSync(path.join(folder, name), 'utf8'), new RegExp(`"config":"${name}"`))
+  assert.deepEqual(openIn(folder), ['d'])
+})
+
+/** The names of the files of a folder that this process has open. */
+function openIn(folder: string): string[] {
+  return readdirSync('/proc/self/fd').flatMap(fd => {
+    try {
+      const file = readlinkSync(`/proc/self/fd/${fd}`)
+      return path.dirname(file) === folder ? [path.basename(file)] : []
+    } catch {
+      return [] // that of the listing itself
+    }
+  })
+}

@@ -15,8 +15,8 @@ export class AuditSinks {
   readonly #stdout: BufferedWriter
   readonly #stderr: BufferedWriter
   readonly #files = new Map<string, OpenFile>()
-  /** Of files that were moved away, while they still take what waited for them, and since. */
-  readonly #ending = new Set<BufferedWriter>()
+  /** Of files that were moved away or are named no more, while they still take what waited for them. */
+  readonly #ending = new Map<BufferedWriter, Promise<void>>()
   #droppedBefore = 0
 
   constructor(stdout: BufferedWriter, stderr: BufferedWriter) {
@@ -25,14 +25,18 @@ export class AuditSinks {
   }
 
   /**
+   * Opens the one place where lines go from now on.
    * @param to `stdout`, `stderr` or the name of a file, which is made where it is not there, and added to. Where another
    *   file has that name by now, what comes goes there
    * @throws Error where it cannot be opened
    */
   open(to: string): BufferedWriter {
-    if (to === 'stdout') return this.#stdout
-    if (to === 'stderr') return this.#stderr
+    if (to === 'stdout' || to === 'stderr') {
+      this.#endOthers(to)
+      return to === 'stdout' ? this.#stdout : this.#stderr
+    }
     const fd = openSync(to, 'a', 0o600)
+    this.#endOthers(to)
     const before = this.#files.get(to)
     if (before !== undefined && isSame(before.fd, fd)) {
       closeSync(fd)
@@ -40,13 +44,24 @@ export class AuditSinks {
     }
     const writer = new BufferedWriter(fd, DELAY_MS, fileCalls)
     this.#files.set(to, { writer, fd })
-    if (before !== undefined) void this.#end(before)
+    if (before !== undefined) this.#end(before)
     return writer
   }
 
+  #endOthers(to: string): void {
+    for (const [name, file] of this.#files) {
+      if (name === to) continue
+      this.#files.delete(name)
+      this.#end(file)
+    }
+  }
+
   /** What waits still goes to the file that was open. */
-  async #end({ writer, fd }: OpenFile): Promise<void> {
-    this.#ending.add(writer)
+  #end(file: OpenFile): void {
+    this.#ending.set(file.writer, this.#ended(file))
+  }
+
+  async #ended({ writer, fd }: OpenFile): Promise<void> {
     await writer.close()
     this.#ending.delete(writer)
     this.#droppedBefore += writer.dropped
@@ -56,16 +71,18 @@ export class AuditSinks {
 
   /** Lines of files that could not be written; those of the streams are counted by their own logs. */
   get dropped(): number {
-    const writers = [...[...this.#files.values()].map(({ writer }) => writer), ...this.#ending]
+    const writers = [...[...this.#files.values()].map(({ writer }) => writer), ...this.#ending.keys()]
     return writers.reduce((sum, writer) => sum + writer.dropped, this.#droppedBefore)
   }
 
   flushSync(): void {
     for (const { writer } of this.#files.values()) writer.flushSync()
+    for (const writer of this.#ending.keys()) writer.flushSync()
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#files.values()].map(({ writer }) => writer.close()))
+    const open = [...this.#files.values()].map(({ writer }) => writer.close())
+    await Promise.all([...open, ...this.#ending.values()])
   }
 }
 
