@@ -36,13 +36,15 @@ test('a JSON line, whose own fields cannot be overwritten', () => {
     address: '127.0.0.1:80',
     n: 1,
     level: 'fatal',
+    msg: 'mine',
+    message: 'of a server',
     none: undefined,
     nan: Number.NaN,
     deep: [{ a: null }],
   })
   assert.equal(
     lines[0],
-    '{"time":"2026-01-02T03:04:05.067Z","level":"info","msg":"started\\nwell","address":"127.0.0.1:80","n":1,"nan":null,"deep":[{"a":null}]}\n',
+    '{"time":"2026-01-02T03:04:05.067Z","level":"info","msg":"started\\nwell","address":"127.0.0.1:80","n":1,"message":"of a server","nan":null,"deep":[{"a":null}]}\n',
   )
 })
 

@@ -83,7 +83,7 @@ function jsonLine(time: string, level: LogLevel, message: string, fields: LogFie
   let line = `{"time":"${time}","level":"${level}","msg":${jsonString(boundedText(message))}`
   for (const name in fields) {
     // The three that every line has cannot be written twice.
-    if (name === 'time' || name === 'level' || name === 'message' || fields[name] === undefined) continue
+    if (name === 'time' || name === 'level' || name === 'msg' || fields[name] === undefined) continue
     line += `,${jsonString(boundedText(name))}:${jsonValue(name, fields[name], 0)}`
   }
   return line + '}\n'
