@@ -73,6 +73,10 @@ const limit = section('a limit', {
   ),
   concurrent: option(integer(1, MOST), 'instead of both: how many at one moment, in each process'),
   by: option(keySources, 'whom or what it counts; several are one key together', 'consumer'),
+  before: option(
+    oneOf(['authenticate']),
+    'counts in front of authentication, also what is then refused with 401 or 403; needs a `by` that asks nothing of the caller',
+  ),
   burst: option(
     integer(1, MOST),
     'a bucket that holds so many and gets `requests` back in each `per`, instead of a window',

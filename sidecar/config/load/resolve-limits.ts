@@ -159,7 +159,9 @@ function resolveLimit(
     if (!resolution.partial)
       resolution.fault(key === null ? path : [...path, key], message, suggestion, 'key')
   }
-  const { requests, per, concurrent, burst, lease, plans = {}, by } = written
+  const { requests, per, concurrent, burst, lease, plans = {}, before } = written
+  const by = written.by ?? CONSUMER
+  if (before !== undefined) checkEarly(written, scope, fault)
   const { max: cost, ...costBy } = costOf(written.cost)
   for (const plan of Object.keys(plans)) {
     if (names.plans.includes(plan)) continue
@@ -171,11 +173,11 @@ function resolveLimit(
         'key',
       )
   }
-  if (by !== undefined && by.length === 0) fault('by', '`by` is empty', 'write `by: all`')
+  if (by.length === 0) fault('by', '`by` is empty', 'write `by: all`')
   const quota = concurrent ?? requests
-  const name =
-    written.name ?? limitName({ ...written, per: per?.text, by: (by ?? CONSUMER).map(nameable) }) ?? ''
-  const common = { name, scope, by: by ?? CONSUMER, plans, cost, ...costBy }
+  const name = written.name ?? limitName({ ...written, per: per?.text, by: by.map(nameable) }) ?? ''
+  const early = before === undefined ? {} : ({ early: true } as const)
+  const common = { name, scope, by, plans, cost, ...costBy, ...early }
   if (concurrent !== undefined) {
     for (const key of ['requests', 'per', 'burst', 'store', 'lease'] as const)
       if (written[key] !== undefined) fault(key, `\`${key}\` cannot stand beside \`concurrent\``)
@@ -205,6 +207,22 @@ function resolveLimit(
   if (lease <= cost)
     fault('lease', `a lease of ${lease} pays for no more than one request, which costs up to ${cost}`)
   return { ...limit, lease }
+}
+
+/** In front of authentication nobody knows who calls. */
+function checkEarly({ by, plans, cost }: WrittenLimit, scope: string, fault: Fault): void {
+  if (/^(plan|consumer)\./.test(scope))
+    fault('before', 'who has this limit is known only after authentication: leave `before` out')
+  for (const { kind } of by ?? CONSUMER)
+    if (kind === 'consumer' || kind === 'group' || kind === 'claim' || kind === 'cel')
+      fault(
+        by === undefined ? 'before' : 'by',
+        `\`${kind}\` may need the caller, who is not known before authentication`,
+        'e.g. by: address',
+      )
+  if (plans !== undefined) fault('plans', 'which plan a caller has is not known before authentication')
+  if (typeof cost === 'object')
+    fault('cost', 'an expression may need the caller, who is not known before authentication')
 }
 
 /** As the counts need it: the most, and the expression where there is one. */

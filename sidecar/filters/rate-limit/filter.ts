@@ -13,6 +13,8 @@ import type { LimitsConfig, RateLimitPolicy } from './schema.ts'
 export interface RateLimitSettings {
   readonly policy: RateLimitPolicy
   readonly limits: LimitsConfig
+  /** Only those limits that are counted in front of authentication; else only the others. */
+  readonly early?: boolean
 }
 
 /**
@@ -30,6 +32,7 @@ class RateLimitFilter implements Filter {
   readonly #policy: RateLimitPolicy
   readonly #config: LimitsConfig
   readonly #route: string
+  readonly #early: boolean
   readonly #binding: Binding
   /** What the limits said of a request: for the response's fields, and for what is given back at its end. */
   readonly #standings = new ContextKey<readonly Standing[]>('rateLimit')
@@ -38,10 +41,11 @@ class RateLimitFilter implements Filter {
   /** Of the others, by plan and name. */
   readonly #sets = new Map<string, LimitSet>()
 
-  constructor({ policy, limits }: RateLimitSettings, route: string, live: FilterLive) {
+  constructor({ policy, limits, early = false }: RateLimitSettings, route: string, live: FilterLive) {
     this.#policy = policy
     this.#config = limits
     this.#route = route
+    this.#early = early
     this.#binding = new Binding(policy, limits, live)
     this.#common = this.#compile(null)
   }
@@ -70,7 +74,8 @@ class RateLimitFilter implements Filter {
       return this.#refuse(exchange, standings)
     }
     for (const standing of standings) standing.take()
-    if (set.concurrent || this.#policy.headers !== 'off') exchange.set(this.#standings, standings)
+    if (set.concurrent || (!this.#early && this.#policy.headers !== 'off'))
+      exchange.set(this.#standings, standings)
     return asked.length === 0 ? undefined : this.#ask(exchange, standings, asked)
   }
 
@@ -78,7 +83,10 @@ class RateLimitFilter implements Filter {
     const { headers: kind, dryRun } = this.#policy
     if (kind === 'off' || dryRun) return
     const standings = exchange.get(this.#standings)
-    if (standings !== undefined) writeLimitFields(headers, kind, standings, this.#binding.parts.clock.wall())
+    if (standings === undefined) return
+    // Of one that goes on, the limits after authentication tell the client how far it is.
+    if (this.#early && !standings.some(({ wait }) => wait > 0)) return
+    writeLimitFields(headers, kind, standings, this.#binding.parts.clock.wall())
   }
 
   onDone(exchange: Exchange): void {
@@ -188,7 +196,9 @@ class RateLimitFilter implements Filter {
   }
 
   #compile(caller: Pick<Caller, 'name' | 'known' | 'plan'> | null): LimitSet {
-    const specs = limitsFor(this.#policy, this.#config, caller)
+    const specs = limitsFor(this.#policy, this.#config, caller).filter(
+      ({ early = false }) => early === this.#early,
+    )
     if (specs.length === 0) return NO_LIMITS
     const limits = specs.map(spec => this.#binding.bind(spec, quotaFor(spec, caller?.plan ?? null) ?? 0))
     return {

@@ -35,6 +35,8 @@ export interface LimitSpec {
   readonly lease?: number
   /** A name in `stores`; null: counted in this process. */
   readonly store: string | null
+  /** Whether it is counted in front of authentication. */
+  readonly early?: true
 }
 
 /** The fields that tell a client how far it is. */
