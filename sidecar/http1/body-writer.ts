@@ -38,7 +38,6 @@ export class BodyWriter implements BodySink {
   #source: BodySource | null = null
   #held = ''
   #holding = false
-  #flushScheduled = false
   #blocked = false
   #active = false
   #unsent = false
@@ -144,16 +143,9 @@ export class BodyWriter implements BodySink {
   #writeSmall(bytes: Buffer, owned: boolean): void {
     const text = bytes.toString('latin1')
     if (owned) this.#channel.buffers.release(bytes)
-    if (this.#framing !== 'chunked') {
-      if (this.#holding) this.#hold(text)
-      else if (!this.#channel.write(text)) this.#block()
-      return
-    }
-    this.#hold(chunkHead(bytes.length) + text + '\r\n')
-    if (this.#holding || this.#flushScheduled) return
-    // The last chunk often comes in the same read as this one: both go out when the read callback is over.
-    this.#flushScheduled = true
-    process.nextTick(flushHeld, this)
+    const piece = this.#framing === 'chunked' ? chunkHead(bytes.length) + text + '\r\n' : text
+    if (this.#holding) this.#hold(piece)
+    else if (!this.#channel.write(piece)) this.#block()
   }
 
   #writeLarge(bytes: Buffer, owned: boolean): void {
@@ -194,14 +186,4 @@ export class BodyWriter implements BodySink {
     if (error === null) source?.abort(new ProxyError('internal', 'body length'))
     this.#owner.onMessageBroken(error)
   }
-
-  /** The turn's read callback is over: what was held for its last chunk goes out. */
-  flushTurn(): void {
-    this.#flushScheduled = false
-    this.flush()
-  }
-}
-
-function flushHeld(writer: BodyWriter): void {
-  writer.flushTurn()
 }

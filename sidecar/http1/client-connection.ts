@@ -33,6 +33,8 @@ export class ClientConnection implements OutgoingConnection, ChannelOwner, BodyR
   #reused = false
   #used = false
   #sawBytes = false
+  /** The channel's writes before the request: while they are the same, no byte of it has gone out. */
+  #writesBefore = 0
   #requestDone = false
   #responseDone = false
   #informational = 0
@@ -71,6 +73,7 @@ export class ClientConnection implements OutgoingConnection, ChannelOwner, BodyR
     this.#reused = this.#used
     this.#used = true
     this.#sawBytes = false
+    this.#writesBefore = this.#channel.writes
     this.#movedAt = this.#ticks.tickEnd
     this.#requestDone = false
     this.#responseDone = false
@@ -285,7 +288,9 @@ export class ClientConnection implements OutgoingConnection, ChannelOwner, BodyR
 
   #endedEarly(cause: string): ProxyError {
     let repeatable: Repeatable = 'no'
-    if (this.#reused && !this.#sawBytes) repeatable = 'reuse_race'
+    // The end was read in the turn in which the request was made, before it went out.
+    if (this.#channel.writes === this.#writesBefore) repeatable = 'never_processed'
+    else if (this.#reused && !this.#sawBytes) repeatable = 'reuse_race'
     return new ProxyError(this.#collector.partial ? 'upstream_bad_response' : 'upstream_reset', '', {
       cause,
       repeatable,
@@ -306,6 +311,8 @@ export class ClientConnection implements OutgoingConnection, ChannelOwner, BodyR
     this.#gone = true
     this.#taker = null
     this.#writer.drop(new ProxyError('upstream_reset'))
+    // What is not answered need not go out any more.
+    if (this.#head === null) this.#channel.drop()
     // A plain end would look like the tunnel's own.
     if (this.#head?.status === 101 && !(this.#requestDone && this.#responseDone)) this.#channel.reset()
     else this.#channel.destroy()

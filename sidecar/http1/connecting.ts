@@ -1,5 +1,6 @@
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { Channel, type ChannelOwner, type Opening } from '../runtime/channel.ts'
+import type { Channel, ChannelOwner } from '../runtime/channel.ts'
+import { connectChannel, type Opening } from '../runtime/connect-channel.ts'
 import { type Destination, isTlsFailure } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
@@ -34,7 +35,7 @@ export class Connecting implements ChannelOwner, TimerOwner {
   ): void {
     this.#wheel = wheel
     wheel.schedule(this.#timer, timeout)
-    const channel = Channel.connect(target, buffers, () => this.#connected(), opening)
+    const channel = connectChannel(target, buffers, () => this.#connected(), opening)
     channel.owner = this
     this.#channel = channel
   }

@@ -8,6 +8,7 @@ import type { ProxyError } from '../exchange/proxy-error.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { TimerWheel } from '../runtime/timer-wheel.ts'
+import { ClientConnection } from './client-connection.ts'
 import { Pool } from './pool.ts'
 
 const SETTINGS = { connect: 1000, keepAlive: 3000 }
@@ -267,4 +268,29 @@ test('a cancelled waiter is told nothing', async () => {
   assert.equal(gone.error, null)
   await until(() => pool.idle === 1)
   connection.abort(null)
+})
+
+test('an end that is read in the turn of the request keeps the request here: it was never processed', async () => {
+  const connection = await wait().got()
+  await use(connection)
+  pool.acquire(new Waiter(), false)
+  const asked = ask(connection)
+  // What the channel would tell, had the end come in this turn.
+  if (!(connection instanceof ClientConnection)) throw new Error('not of HTTP/1.1')
+  connection.onEnd()
+  assert.equal(await asked, 'upstream_reset never_processed')
+  const service = upstream.connections.at(-1)
+  await service?.readToEnd()
+  assert.equal(String(service?.received).split('GET ').length, 2)
+})
+
+test('an end behind a request that has gone out is the reuse race', async () => {
+  const connection = await wait().got()
+  await use(connection)
+  pool.acquire(new Waiter(), false)
+  const asked = ask(connection)
+  await new Promise(setImmediate)
+  if (!(connection instanceof ClientConnection)) throw new Error('not of HTTP/1.1')
+  connection.onEnd()
+  assert.equal(await asked, 'upstream_reset reuse_race')
 })

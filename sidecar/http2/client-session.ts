@@ -1,5 +1,6 @@
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { Channel, type ChannelOwner } from '../runtime/channel.ts'
+import type { Channel, ChannelOwner } from '../runtime/channel.ts'
+import { connectChannel } from '../runtime/connect-channel.ts'
 import { type Destination, isTlsFailure } from '../runtime/destination.ts'
 import type { ReadBuffers } from '../runtime/read-buffers.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
@@ -66,7 +67,7 @@ export class ClientSession implements StreamHome, ChannelOwner, SessionOwner, Ti
     this.#parts = parts
     this.scheme = target.tls === null ? 'http' : 'https'
     parts.wheel.schedule(this.#timer, timeout)
-    this.#channel = Channel.connect(target, parts.buffers, () => this.#connected(), OPENING)
+    this.#channel = connectChannel(target, parts.buffers, () => this.#connected(), OPENING)
     this.#channel.owner = this
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { RawH2Server, type RawH2Peer } from '../../test/harness/raw-h2-server.ts'
-import { Channel } from '../runtime/channel.ts'
+import type { Channel } from '../runtime/channel.ts'
+import { connectChannel } from '../runtime/connect-channel.ts'
 import { HandSource, SessionRecord, StreamRecord, TestParts, until } from './session-fixture.ts'
 import { Session } from './session.ts'
 
@@ -30,7 +31,7 @@ for (const [what, end] of [
     t.after(() => server.close())
     const record = new SessionRecord()
     const channel = await new Promise<Channel>(resolve => {
-      const made: Channel = Channel.connect(
+      const made: Channel = connectChannel(
         { at: { host: '127.0.0.1', port: server.port }, tls: null },
         parts.buffers,
         () => resolve(made),

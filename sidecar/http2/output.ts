@@ -1,5 +1,6 @@
 import type { Channel } from '../runtime/channel.ts'
 import type { MemoryBudget } from '../runtime/memory-budget.ts'
+import { Turn } from '../runtime/turn.ts'
 import { FRAME_HEADER, WINDOW_UPDATE } from './frames.ts'
 
 /** What most turns write: heads and small bodies. */
@@ -20,17 +21,8 @@ export interface OutputOwner {
   onTurn(): void
 }
 
-/** Those that have something to write at the end of this turn. */
-let waiting: Output[] = []
-let spare: Output[] = []
-
-function endTurn(): void {
-  const outputs = waiting
-  waiting = spare
-  spare = outputs
-  for (const output of outputs) output.turn()
-  outputs.length = 0
-}
+// Unbounded: who is called makes frames, and not in the middle of another one's.
+const turn = new Turn()
 
 /**
  * Where a session writes its frames: one buffer, written to the socket once at the end of each turn of the event loop
@@ -68,8 +60,7 @@ export class Output {
   schedule(): void {
     if (this.#scheduled || this.#closed) return
     this.#scheduled = true
-    if (waiting.length === 0) setImmediate(endTurn)
-    waiting.push(this)
+    turn.add(this)
   }
 
   /** The turn is over. */

@@ -7,6 +7,7 @@ import { BufferedBody } from '../exchange/body.ts'
 import type { HeaderList } from '../exchange/headers.ts'
 import type { ProxyError } from '../exchange/proxy-error.ts'
 import { Channel } from '../runtime/channel.ts'
+import { connectChannel } from '../runtime/connect-channel.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { MemoryBudget } from '../runtime/memory-budget.ts'
 import { ReadBuffers } from '../runtime/read-buffers.ts'
@@ -238,7 +239,7 @@ export class SessionClient {
   static async connect(port: number, parts: TestParts): Promise<SessionClient> {
     const at = { host: '127.0.0.1', port }
     const channel = await new Promise<Channel>(resolve => {
-      const made: Channel = Channel.connect({ at, tls: null }, parts.buffers, () => resolve(made))
+      const made: Channel = connectChannel({ at, tls: null }, parts.buffers, () => resolve(made))
     })
     return new SessionClient(channel, parts)
   }

@@ -55,10 +55,10 @@ export function adopt(socket: Socket, buffers: ReadBuffers, unsupported: () => v
     socket.pause()
     return channel
   }
-  const first = channel.nextBuffer()
+  const first = channel.memory.next() as Buffer // the first answer is one
   inner[slots.buffer] = first
   inner[slots.callback] = (length: number, buffer: Buffer) => channel.onRead(length, buffer)
-  inner[slots.generator] = () => channel.nextBuffer()
+  inner[slots.generator] = () => channel.memory.next()
   use.call(inner._handle, first)
   // Where first bytes were read, the handle reads still; what it brings is the channel's, once somebody owns that.
   socket.pause()

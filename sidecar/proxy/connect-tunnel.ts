@@ -1,7 +1,8 @@
 import { isIP } from 'node:net'
 import type { Exchange, Work } from '../exchange/exchange.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
-import { Channel, type ChannelOwner } from '../runtime/channel.ts'
+import type { Channel, ChannelOwner } from '../runtime/channel.ts'
+import { connectChannel } from '../runtime/connect-channel.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import type { TunnelPolicy } from '../snapshot/policies.ts'
 import { isForbidden } from '../upstream/discovery/forbidden-addresses.ts'
@@ -93,7 +94,7 @@ export class ConnectTunnel implements Work, ChannelOwner, LegOwner, TimerOwner {
     // The time that is left is shared, so that an address which says nothing leaves some for the next.
     const left = this.#end - this.#parts.wheel.now()
     this.#parts.wheel.schedule(this.#timer, left / (this.#addresses.length + 1))
-    const channel = Channel.connect({ at: { host, port }, tls: null }, this.#parts.buffers, () =>
+    const channel = connectChannel({ at: { host, port }, tls: null }, this.#parts.buffers, () =>
       this.#connected(),
     )
     channel.owner = this

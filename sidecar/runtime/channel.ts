@@ -1,7 +1,8 @@
 import type net from 'node:net'
-import type { Destination } from './destination.ts'
 import { OutgoingSocket } from './outgoing-socket.ts'
 import type { ReadBuffers } from './read-buffers.ts'
+import { ReadMemory } from './read-memory.ts'
+import { Turn } from './turn.ts'
 
 /** What a channel tells the connection that speaks over it. None of these may throw. */
 export interface ChannelOwner {
@@ -18,20 +19,16 @@ export interface ChannelOwner {
   onClose(code: string): void
 }
 
-/** How a connection that we open begins, where it is not to carry HTTP/1.1. */
-export interface Opening {
-  /** What is spoken (ALPN); empty: it is not said. */
-  readonly protocol: 'http/1.1' | 'h2' | ''
-  /** What goes out before anything else, TLS included; absent: what the destination says. */
-  readonly preface?: Buffer
-}
-
-const HTTP1: Opening = { protocol: 'http/1.1' }
-
 /** How many bytes may wait in a socket before whoever fills it is asked to stop. */
 const MARK = 65_536
+/** How much text is gathered at most before it goes to the socket. */
+const GATHERED = 16_384
+/** How many channels gather at most. */
+const GATHERING = 32
 /** How many bytes one socket may bring before it lets others have the event loop. */
 const FAIR_BYTES = 262_144
+
+const turn = new Turn(GATHERING)
 
 /**
  * One socket, read into memory that we own and written without a stream's ceremony. Everything that may go wrong on a
@@ -40,15 +37,18 @@ const FAIR_BYTES = 262_144
 export class Channel {
   readonly socket: net.Socket
   readonly buffers: ReadBuffers
+  /** Where it reads to. */
+  readonly memory: ReadMemory
   owner: ChannelOwner | null = null
-  /** Whether reads go to a private buffer: while a body streams. */
-  #streaming = false
-  #private: Buffer | null = null
   #paused = false
   #yielded = false
   #turnBytes = 0
   #closed = false
   #code = ''
+  /** Text that goes out at the end of the turn. */
+  #text = ''
+  /** How often something went to the socket: where this has not changed, what was written since has not gone out. */
+  writes = 0
   /** Buffers given to writes in order; null where the memory was free at once. */
   readonly #lent: (Buffer | null)[] = []
   readonly #written = () => {
@@ -60,6 +60,7 @@ export class Channel {
   constructor(socket: net.Socket, buffers: ReadBuffers) {
     this.socket = socket
     this.buffers = buffers
+    this.memory = new ReadMemory(buffers)
     socket.on('error', error => {
       this.#code = errorCode(error)
     })
@@ -68,60 +69,9 @@ export class Channel {
     socket.on('close', () => this.#onClose())
   }
 
-  /** Opens a connection. The owner hears `onClose` where it fails; `connected` is called where it does not. */
-  static connect(
-    { at, tls: secure, preface: always }: Destination,
-    buffers: ReadBuffers,
-    connected: () => void,
-    { protocol, preface = always }: Opening = HTTP1,
-  ): Channel {
-    // The socket exists before the channel, and reads nothing before it is connected.
-    let channel: Channel | null = null
-    const onread: net.OnReadOpts = {
-      buffer: () => (channel === null ? buffers.shared : channel.nextBuffer()),
-      callback: (length, buffer) => channel === null || channel.onRead(length, buffer),
-    }
-    if (secure !== null) {
-      const socket = secure.open(at, protocol, onread, preface)
-      const encrypted = new Channel(socket, buffers)
-      channel = encrypted
-      // Over a connection that stands already Node reads into no memory of ours.
-      if (preface !== undefined)
-        socket.on('data', (bytes: Buffer) => {
-          if (!encrypted.onRead(bytes.length, bytes)) socket.pause()
-        })
-      socket.on('secureConnect', connected)
-      return channel
-    }
-    const socket = new OutgoingSocket({ noDelay: true, allowHalfOpen: true, onread })
-    channel = new Channel(socket, buffers)
-    socket.on('connect', connected)
-    socket.connect({ ...at, autoSelectFamily: false })
-    // Waits in the socket until it is connected.
-    if (preface !== undefined) socket.write(preface)
-    return channel
-  }
-
-  /** The buffer the next read goes to. Asked by Node after each read callback. */
-  nextBuffer(): Buffer {
-    if (!this.#streaming) {
-      // Only here: until Node asks, the socket may still read into the private buffer.
-      if (this.#private !== null) this.buffers.release(this.#private)
-      this.#private = null
-      return this.buffers.shared
-    }
-    if (this.#private === null) {
-      this.#private = this.buffers.take()
-    } else if (!this.buffers.isSole(this.#private)) {
-      this.buffers.release(this.#private)
-      this.#private = this.buffers.take()
-    }
-    return this.#private
-  }
-
   /** Node's read callback. Answers false to stop reading. */
   onRead(length: number, bytes: Uint8Array): boolean {
-    const buffer = bytes as Buffer // it is the one that `nextBuffer` returned
+    const buffer = bytes as Buffer // it is the one that `memory` named
     const owner = this.owner
     if (owner === null || this.#closed) return true
     try {
@@ -185,16 +135,16 @@ export class Channel {
 
   /** Reads go to a private buffer from the next one on, until `settle`. */
   stream(): void {
-    this.#streaming = true
+    this.memory.streaming = true
   }
 
   /** Reads go to the shared buffer again. */
   settle(): void {
-    this.#streaming = false
+    this.memory.streaming = false
   }
 
   get streaming(): boolean {
-    return this.#streaming
+    return this.memory.streaming
   }
 
   get paused(): boolean {
@@ -213,11 +163,28 @@ export class Channel {
     if (!this.#yielded && !this.#closed) this.#flow()
   }
 
-  /** Writes a byte string. Answers false when the socket's mark is passed: `onDrain` will come. */
+  /**
+   * Writes a byte string, at the end of the turn. Answers false when the socket's mark is passed: `onDrain` will come.
+   */
   write(text: string): boolean {
-    // Node's own answer is about the moment before the kernel took the bytes; what counts is what is left after it.
+    if (this.#text === '') turn.add(this)
+    this.#text += text
+    if (this.#text.length >= GATHERED) this.turn()
+    return this.backlog <= MARK
+  }
+
+  /** Gives what was gathered to the socket now. */
+  turn(): void {
+    const text = this.#text
+    if (text === '') return
+    this.#text = ''
+    this.writes++
     this.socket.write(text, 'latin1')
-    return this.socket.writableLength <= MARK
+  }
+
+  /** Forgets what was gathered, and did not go to the socket. */
+  drop(): void {
+    this.#text = ''
   }
 
   /** Gathers the writes up to `uncork` into one. */
@@ -226,6 +193,7 @@ export class Channel {
   }
 
   uncork(): void {
+    this.turn()
     this.socket.uncork()
   }
 
@@ -234,6 +202,8 @@ export class Channel {
    * are copied where the kernel does not take them at once.
    */
   writeBytes(bytes: Buffer, owned: boolean): boolean {
+    this.turn()
+    this.writes++
     if (!owned) {
       this.socket.write(Buffer.from(bytes))
       return this.socket.writableLength <= MARK
@@ -265,9 +235,10 @@ export class Channel {
     return (handle?.getpeername?.({}) ?? 0) < 0
   }
 
-  /** How many bytes wait in the socket. */
+  /** How many bytes wait here and in the socket. */
   get backlog(): number {
-    return this.socket.writableLength
+    // Node's own answer to a write is about the moment before the kernel took the bytes; what counts is what is left.
+    return this.socket.writableLength + this.#text.length
   }
 
   /** Whether a write has failed although the socket is still read: nothing more can be sent on it. */
@@ -277,19 +248,24 @@ export class Channel {
 
   /** Sends what waits, then FIN. */
   end(): void {
+    this.turn()
     this.socket.end()
   }
 
-  /** Closes now; what waits is lost. */
+  /** Closes now; what waits in the socket is lost. */
   destroy(): void {
+    this.turn()
     this.socket.destroy()
   }
 
   /** Closes with RST, so that no reader can take what it got for a whole. */
   reset(): void {
-    // On TLS what says the end is close_notify, which a plain close leaves out (RFC 8446 section 6.1).
-    if ('encrypted' in this.socket) this.socket.destroy()
-    else this.socket.resetAndDestroy()
+    this.turn()
+    // On TLS what says the end is close_notify, which a plain close leaves out (RFC 8446 section 6.1). And the kernel's
+    // side of an end that is under way cannot be reset: Node would keep the socket for ever.
+    const { socket } = this
+    if ('encrypted' in socket || (socket.writableEnded && !socket.writableFinished)) socket.destroy()
+    else socket.resetAndDestroy()
   }
 
   get closed(): boolean {
@@ -298,8 +274,8 @@ export class Channel {
 
   #onClose(): void {
     this.#closed = true
-    if (this.#private !== null) this.buffers.release(this.#private)
-    this.#private = null
+    this.drop()
+    this.memory.release()
     for (const bytes of this.#lent) if (bytes !== null) this.buffers.release(bytes)
     this.#lent.length = 0
     const owner = this.owner

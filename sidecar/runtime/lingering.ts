@@ -19,6 +19,7 @@ const LINGERING = 256
  * @returns whether it lingers: whoever calls ends it when the time is over
  */
 export function linger(channel: Channel, ended: boolean, counters: LingeringCounters): boolean {
+  channel.turn()
   const over = ended && channel.backlog === 0
   channel.end()
   // One that has bytes to take yet is a slow reader, whose own clock runs. Of the others the kernel has all we said, and

@@ -1,6 +1,7 @@
 import { ClientConnection } from '../../http1/client-connection.ts'
 import type { ConnectionHome } from '../../http1/outgoing.ts'
-import { Channel, type ChannelOwner } from '../../runtime/channel.ts'
+import type { Channel, ChannelOwner } from '../../runtime/channel.ts'
+import { connectChannel } from '../../runtime/connect-channel.ts'
 import type { Check, CheckOwner, CheckParts } from './check.ts'
 import { HttpQuestion } from './http-question.ts'
 
@@ -16,7 +17,7 @@ export class HttpCheck implements Check, ChannelOwner, ConnectionHome {
     this.#question = new HttpQuestion(path, parts.host, statuses, parts.buffers, fault => this.#end(fault))
     this.#question.headers.push('connection', 'close')
     this.#owner = owner
-    this.#channel = Channel.connect(parts.target, parts.buffers, () => this.#ask())
+    this.#channel = connectChannel(parts.target, parts.buffers, () => this.#ask())
     this.#channel.owner = this
   }
 

@@ -1,4 +1,5 @@
-import { Channel, type ChannelOwner } from '../../runtime/channel.ts'
+import type { Channel, ChannelOwner } from '../../runtime/channel.ts'
+import { connectChannel } from '../../runtime/connect-channel.ts'
 import type { Check, CheckOwner, CheckParts } from './check.ts'
 
 /** Whether a connection can be opened. Nothing is sent, but for the header with which one has to begin. */
@@ -8,7 +9,7 @@ export class TcpCheck implements Check, ChannelOwner {
 
   constructor(parts: CheckParts, owner: CheckOwner) {
     this.#owner = owner
-    this.#channel = Channel.connect(parts.target, parts.buffers, () =>
+    this.#channel = connectChannel(parts.target, parts.buffers, () =>
       parts.target.preface === undefined ? this.#end('') : this.#endWritten(),
     )
     this.#channel.owner = this
