@@ -134,8 +134,10 @@ function policiesOf({ policies, from }: ResolvedRoute): ExplainedPolicy[] {
           }
         : policies.fallback,
   }
-  // That one is not a policy that anybody writes: the listener's TLS brings it.
-  const written = Object.entries(shown).filter(([name, value]) => name !== 'hsts' || value !== null)
+  // Not policies that anybody writes: the listener's TLS brings the one, a provider of logins the other.
+  const written = Object.entries(shown).filter(
+    ([name, value]) => name !== 'ownCookies' && (name !== 'hsts' || value !== null),
+  )
   return written.map(([name, value]) => ({
     name,
     value,

@@ -46,6 +46,8 @@ export interface RoutePolicies {
   readonly external?: ExternalPolicy
   /** A service that is asked beside it, and refuses nobody. Absent: none. */
   readonly triedExternal?: ExternalPolicy
+  /** The cookies of sessions that the route does not ask for go no further. Absent: there are none. */
+  readonly ownCookies?: true
   readonly rateLimit: RateLimitPolicy | null
   readonly upgrade: UpgradePolicy
   readonly mirror: MirrorPolicy | null

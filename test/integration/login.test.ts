@@ -203,6 +203,16 @@ test('a token that ends is refreshed once, however many ask; where the issuer re
   assert.equal((await browser.ask(`${origin}/x`, { headers: { accept: '*/*' } })).status, 401)
 })
 
+test('a session goes to no service, on whatever route', async t => {
+  const { origin, browser, sink } = await loginFixture(t)
+  await browser.logIn(`${origin}/x`, 'alice')
+  browser.cookies('127.0.0.1').set('mine', 'yes')
+  assert.equal((await browser.ask(`${origin}/open/x`)).status, 200)
+  assert.equal((await browser.ask(`${origin}/x`)).status, 200)
+  const [open, guarded] = sink.requestsSeen().slice(-2)
+  assert.deepEqual([open?.headers['cookie'], guarded?.headers['cookie']], ['mine=yes', 'mine=yes'])
+})
+
 test('an issuer that has too much to do refuses nobody: who is logged in stays so', async t => {
   const { origin, browser, issuer } = await loginFixture(t, { tokenSeconds: 1 })
   await browser.logIn(`${origin}/x`, 'alice')

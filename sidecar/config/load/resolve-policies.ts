@@ -91,11 +91,23 @@ export function resolvePolicies(
       affinity: resolveAffinity(merged.affinity),
       fallback: resolveFallback(merged.fallback, innermost('fallback'), resolution),
       ...(merged.grpcWeb === true ? { grpcWeb: true as const } : {}),
+      ...(hasOthersSessions(merged.authenticate, identity) ? { ownCookies: true as const } : {}),
       // The listener's own TLS says it.
       hsts: null,
     },
     from,
   }
+}
+
+/** Whether browsers may bring a session that the route does not ask for. */
+function hasOthersSessions(
+  authenticate: WrittenPolicies['authenticate'],
+  { providers: { oidc } }: IdentitySpec,
+): boolean {
+  const logins = Object.keys(oidc)
+  if (logins.length === 0 || authenticate === undefined || authenticate === false) return logins.length > 0
+  const ways = [authenticate, ...(authenticate.anyOf ?? []), ...(authenticate.allOf ?? [])]
+  return logins.some(name => !ways.some(way => way.oidc === name))
 }
 
 /** Maps merge key by key, everything else is replaced; of `stripPrefix` and `path` one takes the other away. */

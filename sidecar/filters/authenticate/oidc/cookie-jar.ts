@@ -1,6 +1,11 @@
 import { cookieValue } from '../../../exchange/cookies.ts'
 import type { HeaderList } from '../../../exchange/headers.ts'
 
+/** What the names of our cookies begin with; the provider's follows. Names of providers hold no `~`. */
+export const SESSION_COOKIE = '__Host-og~'
+/** Those of logins that are under way. */
+export const LOGIN_COOKIE = '__Host-og-login~'
+
 /** Browsers keep 4,096 bytes a cookie, name and attributes included. */
 const PIECE = 3_800
 /** More than these would not fit into the heads that services accept. */

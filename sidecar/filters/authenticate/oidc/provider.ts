@@ -14,7 +14,17 @@ import { leaveCookies } from '../set-cookies.ts'
 import { openExchange } from '../token-exchange.ts'
 import { Slots } from '../slots.ts'
 import { callerOf } from '../token-caller.ts'
-import { clear, clearPieces, cookieNames, namesOf, readPieces, setFor, writePieces } from './cookie-jar.ts'
+import {
+  clear,
+  clearPieces,
+  cookieNames,
+  LOGIN_COOKIE,
+  namesOf,
+  readPieces,
+  SESSION_COOKIE,
+  setFor,
+  writePieces,
+} from './cookie-jar.ts'
 import { isForeign, isNavigation, returnPath } from './navigation.ts'
 import { IssuerUnavailable, LoginRefused, type Tokens } from './relying-party.ts'
 import { identify, type Login, readLogin, readSession, type Session, sessionOf } from './session.ts'
@@ -68,9 +78,8 @@ export class BrowserSessions implements Provider {
       none,
     )
     this.#slots = live.use(['oidc-codes'], () => new Slots(SLOTS.running, SLOTS.waiting), none)
-    // Names of providers hold no `~`.
-    this.#cookie = `__Host-og~${spec.name}`
-    this.#login = `__Host-og-login~${spec.name}~`
+    this.#cookie = SESSION_COOKIE + spec.name
+    this.#login = `${LOGIN_COOKIE}${spec.name}~`
   }
 
   prove(exchange: Exchange): Proof | Promise<Proof> | null {
