@@ -26,7 +26,7 @@ const FLOW = new RegExp(
   'g',
 )
 // Names, words and references tell nothing.
-const PLAIN = /^(on|off|true|false|null|~|([\w-]+ )?\$\{[^}]*\}?)$/
+const PLAIN = /^(on|off|true|false|null|~|\.\.\.|([\w-]+ )?\$\{[^}]*\}?)$/
 
 const DIGEST = /^[0-9a-f]{64}$/i
 

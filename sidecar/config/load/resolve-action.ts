@@ -1,5 +1,6 @@
 import type { ActionSpec } from '../../snapshot/policies.ts'
 import type { WrittenRoute } from './listener-schema.ts'
+import { isConfigMap } from './merge.ts'
 import { resolveRespond } from './resolve-respond.ts'
 import type { ConfigPath, Resolution } from './resolution.ts'
 import { didYouMean } from './suggestion.ts'
@@ -71,6 +72,9 @@ export function checkUpstream(
   if (upstreams.has(name)) return true
   // With references left alone a name may be a stand-in.
   if (!resolution.secrets && name === 'name') return true
+  // It is there, and what is wrong with it is told.
+  const { upstreams: written } = resolution.root
+  if (resolution.partial && isConfigMap(written) && Object.hasOwn(written, name)) return false
   const there = upstreams.size === 0 ? 'there are no `upstreams`' : undefined
   resolution.fault(path, `there is no upstream \`${name}\``, didYouMean(name, upstreams) ?? there, what)
   return false

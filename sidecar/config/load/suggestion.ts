@@ -1,8 +1,21 @@
 /**
- * The candidate nearest to what was written, or undefined where none is near enough to be meant: at most a third of
- * the letters differ (insertions, deletions, replacements and swapped neighbours count one each).
+ * The candidate nearest to what was written, or undefined where none is near enough to be meant: the one that is misspelt,
+ * or the only one that begins alike (`retries`, `retry`).
  */
 export function nearest(written: string, candidates: Iterable<string>): string | undefined {
+  const all = [...candidates]
+  const misspelt = nearestMisspelt(written, all)
+  if (misspelt !== undefined) return misspelt
+  const lower = written.toLowerCase()
+  const alike = all.filter(one => beginsAlike(lower, one.toLowerCase()))
+  return alike.length === 1 ? alike[0] : undefined
+}
+
+/**
+ * The candidate of which at most a third of the letters differ (insertions, deletions, replacements and swapped
+ * neighbours count one each).
+ */
+export function nearestMisspelt(written: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(written.length / 3)) + 1
   const lower = written.toLowerCase()
@@ -16,6 +29,11 @@ export function nearest(written: string, candidates: Iterable<string>): string |
     best = candidate
   }
   return best
+}
+
+function beginsAlike(a: string, b: string): boolean {
+  const shared = Math.max(4, Math.ceil(Math.min(a.length, b.length) * 0.75))
+  return a.slice(0, shared) === b.slice(0, shared) && a !== b
 }
 
 /** "did you mean `x`?", or undefined. */

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { ConfigError } from '../config-error.ts'
 import { isSecretMember } from './excerpt.ts'
 import { faultAt, pathText } from './fault.ts'
+import { keyHint, mapHint } from './hint.ts'
 import { isConfigMap } from './merge.ts'
 import type { ConfigMap, Origins, Spot } from './origin.ts'
 import { complete, without } from './partial.ts'
@@ -9,7 +10,6 @@ import { rootSchema } from './root-schema.ts'
 import type { WrittenConfig } from './root-schema.ts'
 import { parseName, show, type Within, Wrong } from './scalars.ts'
 import { sectionAt } from './shape.ts'
-import { nearest } from './suggestion.ts'
 
 type Path = (string | number)[]
 
@@ -109,8 +109,12 @@ class Report {
         this.#add(path, 'value', issue.message, suggestion, within)
         return
       }
-      default:
-        this.#add(path, 'value', issue.message)
+      default: {
+        const map =
+          issue.code === 'invalid_type' ? /^expected a map \((.*?)\), got/.exec(issue.message) : null
+        const hint = map === null ? undefined : mapHint(map[1] ?? '', this.#find(path).value)
+        this.#add(path, 'value', issue.message, hint)
+      }
     }
   }
 
@@ -121,12 +125,9 @@ class Report {
       this.#add(at, 'key', `\`${key}\` is not supported yet`)
       return
     }
-    const keys = info?.keys ?? []
-    const near = nearest(key, [...keys, ...(info?.later ?? [])])
     const place = info === undefined ? '' : ` in ${info.what}`
-    const suggestion =
-      near === undefined ? `expected one of: ${keys.join(', ')}` : `did you mean \`${near}\`?`
-    this.#add(at, 'key', `unknown key \`${key}\`${place}`, suggestion)
+    const hint = keyHint(rootSchema, path, key, this.#find(at).value)
+    this.#add(at, 'key', `unknown key \`${key}\`${place}`, hint)
   }
 
   #add(path: Path, what: 'key' | 'value', message: string, suggestion?: string, within?: Within): void {

@@ -101,6 +101,9 @@ test('the nearest name is near', () => {
   assert.equal(nearest('tiemout', names), 'timeout')
   assert.equal(nearest('ulr', names), 'url')
   assert.equal(nearest('redirect', names), undefined)
+  assert.equal(nearest('retries', ['retry', ...names]), 'retry')
+  assert.equal(nearest('timeoutMillis', names), 'timeout')
+  assert.equal(nearest('authn', ['authenticate', 'authorize']), undefined)
 })
 
 test('equal values have equal hashes, whatever the order of their keys', () => {
