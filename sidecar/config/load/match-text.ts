@@ -48,6 +48,13 @@ export function parsePath(written: string, shown: string): PathMatch | Wrong {
         'part of a segment is matched by `{ regex: ... }`',
       )
     }
+    // As other routers write a parameter: as plain text it would match no request that is meant.
+    if (/^:[A-Za-z_]\w*$/.test(segment)) {
+      return new Wrong(
+        `${shown}: a parameter is written \`{${segment.slice(1)}}\``,
+        `write: "${written.replaceAll(/(?<=\/):([A-Za-z_]\w*)(?=\/|$)/g, '{$1}')}"; a colon itself stands in \`exact\` or \`regex\``,
+      )
+    }
     if (name !== undefined && names.has(name))
       return new Wrong(`${shown} has two parameters called \`${name}\``)
     if (name !== undefined) names.add(name)
