@@ -62,6 +62,8 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
   /** Those that take streams, the newest last. */
   readonly #sessions: ClientSession[] = []
   readonly #retired = new Set<ClientSession>()
+  /** Those of them that stand beyond the limit until they are empty. */
+  readonly #replaced = new Set<ClientSession>()
   readonly #waiting: Waiting[] = []
   #opening: ClientSession | null = null
   #barrenUntil = 0
@@ -152,8 +154,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
   }
 
   onRoom(session: ClientSession): void {
-    // Clients that cancel must not cost the others their session: those stay where they are, and others go elsewhere.
-    if (session.worn && this.#quota.room) session.retire()
+    if (session.worn) this.#replace(session)
     if (this.#waiting.length > 0) this.#serve(session, false)
   }
 
@@ -167,6 +168,7 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
     this.#withdraw(session)
     this.#retired.delete(session)
     this.#quota.taken--
+    if (this.#replaced.delete(session)) this.#quota.replaced--
     this.#grow()
   }
 
@@ -246,6 +248,17 @@ export class SessionPool implements ConnectionPool, SessionHome, TimerOwner {
       this.#serving = false
     }
     if (this.#waiting.length === 0) this.#wheel.remove(this.#timer)
+  }
+
+  /** Clients that cancel must not cost the others their session: those stay where they are, and others go elsewhere. */
+  #replace(session: ClientSession): void {
+    const quota = this.#quota
+    if (!quota.room && session.streams > 0) {
+      if (!quota.mayReplace) return
+      quota.replaced++
+      this.#replaced.add(session)
+    }
+    session.retire()
   }
 
   #withdraw(session: ClientSession): void {
