@@ -29,9 +29,18 @@ interface Mode {
 
 const isSlow = (file: string): boolean => file.endsWith('.slow.test.ts')
 const isEngine = (file: string): boolean => file.endsWith('.engine.test.ts')
-/** Whether a test starts processes of Outrigger; those run once more against the compiled program. */
-const startsProcesses = (file: string): boolean =>
-  !isSlow(file) && !isEngine(file) && /harness\/(?:outrigger|entry)\.ts'/.test(readFileSync(file, 'utf8'))
+/**
+ * Whether a test starts processes of Outrigger, itself or by what stands beside it; those run once more against the compiled
+ * program.
+ */
+function startsProcesses(file: string): boolean {
+  if (isSlow(file) || isEngine(file)) return false
+  const text = readFileSync(file, 'utf8')
+  const beside = [...text.matchAll(/ from '\.\/([^']+)'/g)].map(([, name = '']) =>
+    readFileSync(path.join(path.dirname(file), name), 'utf8'),
+  )
+  return [text, ...beside].some(one => /harness\/(?:outrigger|entry)\.ts'/.test(one))
+}
 /** How many of the slowest files a long run names. */
 const TOLD_SLOW = 5
 const WIDTH = Math.max(1, Math.min(4, os.availableParallelism()))

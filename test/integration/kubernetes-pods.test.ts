@@ -1,105 +1,16 @@
 // Pods that others wrote: Istio's inputs, and the golden pods, after the injector and back.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
-import path from 'node:path'
-import { describe, test } from 'node:test'
-import { injectManifest, uninjectManifest } from '../../injector/manifest.ts'
-import { readSettings } from '../../injector/settings.ts'
-import { podsOf } from '../../injector/workloads.ts'
+import { test } from 'node:test'
 import { goldenPods, type GoldenPod } from '../harness/golden-pods.ts'
-import { assertKept } from '../harness/kept-fields.ts'
-import { manifestsOf, schemaErrors, type Manifest } from '../harness/kubernetes.ts'
+import { schemaErrors } from '../harness/kubernetes.ts'
 import { againstContainer } from '../harness/pod-security.ts'
+import { testIstioPods } from './istio-pods.ts'
 
-const CORPUS = path.resolve(import.meta.dirname, '..', 'vectors', 'istio-inject', 'inject')
-const FILES = readdirSync(CORPUS).toSorted()
-
-/** OpenShift's kind is none that the injector knows, and a Service has no pod. */
-const WITHOUT_POD = [
-  'deploymentconfig-multi.yaml',
-  'deploymentconfig-with-canonical-service-label.yaml',
-  'deploymentconfig.yaml',
-  'hello-service.yaml',
-]
-
-/** Runs of the corpus, and how many of its 98 pods are injected or skipped, by reason. */
-const RUNS = [
+// The versions and settings between these run in kubernetes-pods.slow.test.ts.
+testIstioPods([
   ['1.28', [], { classic: 70, nothing_to_pass: 13 }],
-  ['1.30', [], { classic: 70, nothing_to_pass: 13 }],
-  ['1.32', [], { native: 70, nothing_to_pass: 13 }],
-  ['1.28', ['users'], { classic: 81, job_needs_native_sidecar: 2 }],
   ['1.32', ['users'], { native: 83 }],
-] as const
-const ALWAYS = { other_sidecar: 10, host_network: 2, port_taken: 2, app_port_not_movable: 1 }
-
-describe('the inputs of Istio', () => {
-  for (const [kubernetesVersion, upstreams, counts] of RUNS) {
-    test(`on Kubernetes ${kubernetesVersion}, ${upstreams.length === 0 ? 'without' : 'with'} an upstream: each pod is injected or skipped for a reason, nothing is lost, and the way back leads to it`, async () => {
-      const settings = readSettings({
-        image: 'outrigger:1',
-        inject: 'enabled',
-        kubernetesVersion,
-        outbound: { upstreams },
-      })
-      assert.ok(typeof settings !== 'string')
-      const seen: Record<string, number> = {}
-      for (const file of FILES) {
-        const text = readFileSync(path.join(CORPUS, file), 'utf8')
-        const changed = injectManifest(text, settings)
-        assert.ok(typeof changed !== 'string', JSON.stringify([file, changed]))
-        const before = objects(text)
-        const given = before.flatMap(object => podsOf(object))
-        assert.equal(given.length === 0, WITHOUT_POD.includes(file), file)
-        assert.deepEqual(
-          changed.findings.map(({ place }) => place.name),
-          given.map(({ name }) => name),
-          file,
-        )
-        for (const [index, { report, pod }] of changed.findings.entries()) {
-          const outcome = report.reason ?? report.mode ?? ''
-          seen[outcome] = (seen[outcome] ?? 0) + 1
-          assert.notEqual(report.detail, '', file)
-          if (report.outcome === 'skipped') assert.deepEqual(pod, given[index]?.pod, file)
-          else assertKept(given[index]?.pod, pod)
-        }
-        const after = objects(changed.text)
-        await assertValid(before, after, file)
-        assert.equal(injectText(changed.text, settings), changed.text, `${file} injected again`)
-        const back = uninjectManifest(changed.text)
-        assert.ok(typeof back !== 'string', JSON.stringify([file, back]))
-        assert.deepEqual(objects(back.text), before, file)
-      }
-      assert.deepEqual(seen, { ...ALWAYS, ...counts })
-    })
-  }
-})
-
-/** What the schema has against the objects after it had before: inputs have faults of their own. */
-async function assertValid(
-  before: readonly Manifest[],
-  after: readonly Manifest[],
-  file: string,
-): Promise<void> {
-  for (const [index, object] of after.entries()) {
-    for (const [inner, item] of itemsOf(object).entries()) {
-      if (!/^(?:v1|apps\/v1|batch\/v1)$/.test(item.apiVersion)) continue
-      const was = itemsOf(before[index] ?? object)[inner] ?? item
-      assert.deepEqual(await schemaErrors(item), await schemaErrors(was), file)
-    }
-  }
-}
-
-/** The objects of a List, or the object itself. */
-const itemsOf = (object: Manifest): readonly Manifest[] =>
-  object.kind === 'List' ? (object['items'] as readonly Manifest[]) : [object]
-
-/** As kubectl reads them. */
-const objects = (text: string): Manifest[] => manifestsOf(text)
-
-function injectText(text: string, settings: Parameters<typeof injectManifest>[1]): string {
-  const changed = injectManifest(text, settings)
-  return typeof changed === 'string' ? changed : changed.text
-}
+])
 
 test('every golden pod is valid after the injector where it was before, and its sidecar is restricted', async () => {
   let count = 0

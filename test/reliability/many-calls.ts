@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { setTimeout as pause } from 'node:timers/promises'
 import * as grpc from '@grpc/grpc-js'
 import { collect, user, type UsersClient } from '../harness/grpc-users.ts'
 
@@ -39,8 +40,9 @@ const KINDS: readonly ((client: UsersClient, id: string) => Promise<void>)[] = [
 ]
 
 /**
- * Makes calls of all four kinds, in turn, over the clients, in turn, until it is told to stop or so many are made.
+ * Makes calls of all four kinds, in turn, over the clients, in turn, until it is told to stop.
  * @param concurrency how many are under way at one time
+ * @param spacing milliseconds that each of them waits before the next one
  */
 export class ManyCalls {
   readonly #clients: readonly UsersClient[]
@@ -48,11 +50,12 @@ export class ManyCalls {
   readonly #over: Promise<unknown>
   #begun = 0
   #ok = 0
-  #most: number
+  readonly #spacing: number
+  #most = Infinity
 
-  constructor(clients: readonly UsersClient[], concurrency: number, most = Infinity) {
+  constructor(clients: readonly UsersClient[], concurrency: number, spacing = 0) {
     this.#clients = clients
-    this.#most = most
+    this.#spacing = spacing
     this.#over = Promise.all(Array.from({ length: concurrency }, () => this.#work()))
   }
 
@@ -60,16 +63,11 @@ export class ManyCalls {
     return this.#begun
   }
 
-  /** Waits until all are made. */
-  async end(): Promise<CallsOutcome> {
+  /** Begins no more, and waits for those under way. */
+  async stop(): Promise<CallsOutcome> {
+    this.#most = this.#begun
     await this.#over
     return { ok: this.#ok, failed: this.#failed }
-  }
-
-  /** Begins no more, and waits for those under way. */
-  stop(): Promise<CallsOutcome> {
-    this.#most = this.#begun
-    return this.end()
   }
 
   async #work(): Promise<void> {
@@ -85,6 +83,7 @@ export class ManyCalls {
         const what = `${kind}: ${error instanceof Error ? error.message.slice(0, 200) : String(error)}`
         this.#failed[what] = (this.#failed[what] ?? 0) + 1
       }
+      if (this.#spacing > 0) await pause(this.#spacing)
     }
   }
 }
