@@ -161,10 +161,12 @@ export class Acceptor implements HttpHost, TcpHost, HandshakeOwner {
     return cut
   }
 
-  /** Another configuration serves: connections that it would not let in end, with what they have under way. */
+  /** Another configuration serves: connections that it would not let in end. */
   review(): void {
     this.#refresh()
     this.#trust.review(this.#current.listeners, this.#arriving.keys())
+    if (this.#current.protocol === 'http') return
+    for (const connection of [...this.#connections.keys()]) if ('review' in connection) connection.review()
   }
 
   handle(exchange: Exchange): void {

@@ -1,6 +1,7 @@
 import { NO_BODY } from '../exchange/body.ts'
 import { Exchange, type Peer, type Responder } from '../exchange/exchange.ts'
 import { ProxyError } from '../exchange/proxy-error.ts'
+import type { Filter } from '../filters/filter.ts'
 import type { Channel, ChannelOwner } from '../runtime/channel.ts'
 import { Timer, type TimerOwner } from '../runtime/timer-wheel.ts'
 import type { Generation } from '../snapshot/generation.ts'
@@ -47,6 +48,8 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
   #generation: Generation | null
   #log: AccessLogPolicy = 'errors'
   #config = ''
+  /** What was asked last. */
+  #filters: readonly Filter[] = []
   #counters: TcpCounters
   #timeout: TimeoutPolicy | null = null
   #dial: TcpDial | null = null
@@ -147,14 +150,41 @@ export class TcpConnection implements ChannelOwner, DialOwner, LegOwner, TimerOw
     exchange.route = name
     this.#counters = parts.tcp.route(name)
     this.#timeout = policies.timeout
+    const refused = this.#ask(filters)
+    if (refused === null) this.#dial = new TcpDial(this, exchange, action, policies, parts)
+    return refused
+  }
+
+  /**
+   * Another configuration serves. There are no requests that would be asked about, so the connection is, where what is
+   * asked has changed; whatever else did is for those that come.
+   */
+  review(): void {
+    const exchange = this.#exchange
+    const { snapshot } = this.#parts.holder.current
+    const table = snapshot.entries.get(this.#host.entry)?.listeners[0]?.table
+    if (this.#over || exchange.request === null || table === undefined) return
+    const found = table.lookup(exchange.request, exchange.headers)
+    if (found.kind !== 'found' || found.value.filters === this.#filters) return
+    this.#config = snapshot.hash
+    try {
+      const refused = this.#ask(found.value.filters)
+      if (refused !== null) this.#end(refused)
+    } catch (error) {
+      this.#end(bug(error))
+    }
+  }
+
+  /** @returns why the client may not connect */
+  #ask(filters: readonly Filter[]): ProxyError | null {
+    this.#filters = filters
     for (const filter of filters) {
-      const verdict = filter.onRequest?.(exchange)
+      const verdict = filter.onRequest?.(this.#exchange)
       if (verdict === undefined) continue
       // Only `authorize` stands in such a route, and it answers at once.
       if (verdict instanceof ProxyError) return verdict
       throw new Error(`the filter ${filter.name} has no place in a TCP route`)
     }
-    this.#dial = new TcpDial(this, exchange, action, policies, parts)
     return null
   }
 
