@@ -87,6 +87,8 @@ class MirroredRequest implements Responder {
     exchange.upstreamHeaders = this.#headers
     exchange.requestId = original.requestId
     exchange.clientAddress = original.clientAddress
+    exchange.caller = original.caller
+    exchange.heard = original.heard
     exchange.route = original.route
     const { load, recorder } = this.#to.upstream
     generation.take()

@@ -66,7 +66,7 @@ export type Answer =
 export async function withServices(
   t: TestContext,
   services: Readonly<Record<string, readonly CountingService[]>>,
-  more: { readonly route?: string; readonly upstream?: string } = {},
+  more: { readonly route?: string; readonly upstream?: string; readonly top?: string } = {},
   options: InProcessOptions = {},
 ): Promise<InProcess> {
   const indent = (lines: string | undefined, by: number): string =>
@@ -97,7 +97,7 @@ listeners:
         upstream: app
 ${indent(more.route, 8)}upstreams:
 ${upstreams.join('')}telemetry: { accessLog: on }
-`,
+${more.top ?? ''}`,
     options,
   )
   t.after(async () => {

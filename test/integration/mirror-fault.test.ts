@@ -1,5 +1,6 @@
 // Copies of requests, and trouble made on purpose.
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { test } from 'node:test'
 import { HttpUpstream } from '../harness/http-upstream.ts'
 import { type InProcess, turns } from '../harness/in-process.ts'
@@ -37,6 +38,23 @@ test('mirror: the same request, marked, and nobody hears what came of it', async
   assert.equal(await mirrored(proxy, 'sent'), 3)
   assert.equal(proxy.access.length, 3)
   assert.ok(proxy.access.every(line => line['upstream'] === 'app'))
+})
+
+test('mirror: the copy goes where the request goes, also where that depends on who is calling', async t => {
+  const [app, shadow] = [await CountingService.listen(), await CountingService.listen()]
+  const secret = Buffer.from('alice:secret').toString('base64')
+  const proxy = await withServices(
+    t,
+    { app: [app], shadow: [shadow] },
+    {
+      route: 'mirror: shadow\nauthenticate: { basic: dev }\nrewrite: { path: "/of/{auth.provider}" }',
+      top: `authentication: { basic: { dev: { users: { alice: { sha256: ${hash('sha256', 'secret')} } } } } }\n`,
+    },
+  )
+  const asked = await proxy.ask(`GET /x HTTP/1.1\r\nhost: a\r\nauthorization: Basic ${secret}\r\n\r\n`)
+  assert.equal(asked.status, 200)
+  await proxy.until('the copy', () => shadow.came.length === 1)
+  assert.deepEqual([app.came[0]?.target, shadow.came[0]?.target], ['/of/dev', '/of/dev'])
 })
 
 test('mirror: one that is silent, gone or full delays nothing', async t => {
