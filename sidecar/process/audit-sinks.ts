@@ -75,6 +75,12 @@ export class AuditSinks {
     return writers.reduce((sum, writer) => sum + writer.dropped, this.#droppedBefore)
   }
 
+  /** Why a line was dropped last; empty: none was, or the file is closed. */
+  get cause(): string {
+    const writers = [...[...this.#files.values()].map(({ writer }) => writer), ...this.#ending.keys()]
+    return writers.find(writer => writer.cause !== '')?.cause ?? ''
+  }
+
   flushSync(): void {
     for (const { writer } of this.#files.values()) writer.flushSync()
     for (const writer of this.#ending.keys()) writer.flushSync()

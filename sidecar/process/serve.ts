@@ -6,6 +6,7 @@ import { openWriter } from '../telemetry/output.ts'
 import { isLogLevel, ProcessLog } from '../telemetry/process-log.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { systemRandom } from '../runtime/random.ts'
+import { DroppedLines } from './dropped-lines.ts'
 import { lastResort } from './last-resort.ts'
 import { Outrigger } from './outrigger.ts'
 
@@ -65,6 +66,14 @@ export async function serve(
     if (unopened !== null)
       log.error('the audit log cannot be opened: its lines are dropped and counted', { error: unopened })
   })
+  const dropped = new DroppedLines(log, [
+    { name: 'access', dropped: () => access.dropped, cause: () => access.cause },
+    {
+      name: 'audit',
+      dropped: () => sinks.dropped + audit.lost,
+      cause: () => sinks.cause || 'its file cannot be opened',
+    },
+  ])
   lastResort(log, () => {
     processWriter.flushSync()
     access.flushSync()
@@ -78,6 +87,7 @@ export async function serve(
   }
   const { interactive } = await ending.promise
   const cut = await outrigger.stop(interactive)
+  dropped.stop()
   log.info('stopped', { cut })
   await Promise.all([access.close(), processWriter.close(), sinks.close()])
   // A mirror's copy or a check may still wait for its answer. The clocks stand, so it could do so for ever.

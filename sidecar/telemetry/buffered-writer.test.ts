@@ -106,7 +106,9 @@ test('lines of a write that failed are counted, and the next are tried', () => {
   writer.write('a\n')
   writer.write('b\n')
   writer.flush()
+  assert.equal(writer.cause, '')
   file.answer('EPIPE')
+  assert.equal(writer.cause, 'EPIPE')
   writer.write('c\n')
   writer.flush()
   file.answer(Infinity)
@@ -127,6 +129,7 @@ test('with a stalled reader at most 1 MiB waits, in memory too; the rest is drop
   }
   assert.ok(writer.queued <= 1_048_576, `${writer.queued} bytes`)
   assert.ok(writer.queued > 900_000)
+  assert.equal(writer.cause, 'its reader is behind')
   assert.ok(process.memoryUsage().arrayBuffers - before < 2_000_000)
   const kept = 5_001 - writer.dropped
   while (file.calls.length > 0) file.answer(Infinity)

@@ -48,6 +48,7 @@ export class BufferedWriter {
   /** Whether a write is with the kernel, as opposed to waiting for a reader that is behind. */
   #calling = false
   #dropped = 0
+  #cause = ''
   #lines = 0
   #idle: (() => void) | null = null
 
@@ -64,6 +65,11 @@ export class BufferedWriter {
   /** Lines that were dropped: no room, or the write failed. */
   get dropped(): number {
     return this.#dropped
+  }
+
+  /** Why a line was dropped last: the code of what the write said, or that the reader is behind; empty: none was. */
+  get cause(): string {
+    return this.#cause
   }
 
   /** Lines that were handed to the kernel. */
@@ -88,6 +94,7 @@ export class BufferedWriter {
     if (batch === null) {
       if (this.#queued + Math.max(GATHER, most) > QUEUE) {
         this.#dropped++
+        this.#cause = 'its reader is behind'
         return false
       }
       batch = this.#open(most)
@@ -195,6 +202,7 @@ export class BufferedWriter {
           if (this.#flying === batch) this.#attempt(batch)
         }, AGAIN_MS).unref()
       } else {
+        this.#cause = error.code ?? error.message
         this.#landed(batch, false)
       }
     })

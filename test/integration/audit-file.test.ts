@@ -48,3 +48,26 @@ listeners:
   assert.deepEqual(await paths(file, 1), ['/third'])
   assert.deepEqual(await paths(`${file}.1`, 2), ['/first', '/second'])
 })
+
+test('a disk that is full costs lines of the audit, and the process log says so', async context => {
+  if (!existsSync('/dev/full')) return context.skip('there is no /dev/full')
+  const outrigger = await Outrigger.start(`version: 1
+service: audited
+admin: { address: "127.0.0.1:0" }
+authorization: { audit: { to: /dev/full } }
+listeners:
+  - { name: in, role: outbound, address: "127.0.0.1:0", authorize: { groups: staff }, respond: { body: x } }
+`)
+  context.after(() => outrigger.stop('SIGKILL'))
+  const client = await RawClient.connect(outrigger.port('in'))
+  assert.equal((await client.ask('GET / HTTP/1.1\r\nhost: a\r\n\r\n')).status, 403)
+  client.destroy()
+  // Lines gather for a moment before they are written.
+  await pause(200)
+  assert.equal((await outrigger.stop('SIGINT')).code, 0)
+  const told = outrigger.log().find(line => line.msg === 'lines of a log are dropped')
+  assert.deepEqual(
+    [told?.['level'], told?.['log'], told?.['lines'], told?.['cause']],
+    ['warn', 'audit', 1, 'ENOSPC'],
+  )
+})

@@ -122,7 +122,7 @@ describe('what is named exists', () => {
     const places = [
       'sidecar/telemetry/*.ts',
       'sidecar/filters/**/*.ts',
-      'sidecar/process/certificate-watch.ts',
+      'sidecar/process/*-watch.ts',
     ]
     const sources = globSync(places, { cwd: ROOT, exclude: ['**/*.test.ts'] })
       .map(read)
