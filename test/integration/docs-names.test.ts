@@ -119,11 +119,7 @@ describe('what is named exists', () => {
 
   test('docs/operations.md: every metric and every field of the access log, and no other', () => {
     const page = read('docs/operations.md')
-    const places = [
-      'sidecar/telemetry/*.ts',
-      'sidecar/filters/**/*.ts',
-      'sidecar/process/*-watch.ts',
-    ]
+    const places = ['sidecar/telemetry/*.ts', 'sidecar/filters/**/*.ts', 'sidecar/process/*-watch.ts']
     const sources = globSync(places, { cwd: ROOT, exclude: ['**/*.test.ts'] })
       .map(read)
       .join('\n')
