@@ -60,6 +60,8 @@ export interface FilterLive {
 export interface FilterParts {
   /** Nothing may be asked over the network: a configuration is only explained. Absent: it may. */
   readonly offline?: boolean
+  /** The process does not end before this work, which takes a moment at most. Absent: nobody waits. */
+  outlast?(work: Promise<void>): void
   /** Ticks of 100 ms. */
   readonly wheel: TimerWheel
   /** Ticks of 10 ms, for what is shorter. */

@@ -313,6 +313,7 @@ export class Outrigger {
     // The last generation's hold ends: idle upstream connections close, and nothing keeps the process from its end.
     this.service.holder.current.give()
     this.service.stop()
+    await this.service.ended()
     this.#gauge?.stop()
   }
 }

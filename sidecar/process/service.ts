@@ -77,6 +77,8 @@ export class Service {
   readonly certificates: CertificateWatch
   readonly keys: KeyWatch
   readonly #log: Log
+  /** What the process does not end before. */
+  readonly #last = new Set<Promise<void>>()
 
   constructor(settings: ServiceSettings) {
     const { log, accessLog, metrics } = settings
@@ -194,6 +196,11 @@ export class Service {
     this.fine.stop()
   }
 
+  /** Waits for what state that was closed still has to say: a moment at most. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#last)
+  }
+
   #filterState({ log, metrics, random }: ServiceSettings, consumers: ConsumerMetrics): FilterState {
     const counters = new FilterCounters(metrics)
     const repeated = new RepetitionLimit(log, this.clock)
@@ -204,6 +211,10 @@ export class Service {
         fine: this.fine,
         clock: this.clock,
         random: random ?? systemRandom,
+        outlast: work => {
+          this.#last.add(work)
+          void work.finally(() => this.#last.delete(work))
+        },
         budget: this.budget,
         buffers: this.buffers,
         warn: (text, fields) => repeated.write(text, 'warn', text, fields),

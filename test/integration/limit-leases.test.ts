@@ -10,9 +10,10 @@ import { Leases } from '../../sidecar/filters/rate-limit/lease.ts'
 import { type Limit, Standing } from '../../sidecar/filters/rate-limit/limit-set.ts'
 import { SCRIPT } from '../../sidecar/filters/rate-limit/redis/script.ts'
 import { RedisStore } from '../../sidecar/filters/rate-limit/redis/store.ts'
-import type { Rate } from '../../sidecar/filters/rate-limit/schema.ts'
+import type { LimitSpec, Rate } from '../../sidecar/filters/rate-limit/schema.ts'
 import { InProcess } from '../harness/in-process.ts'
 import { needs } from '../harness/needs.ts'
+import { Outrigger } from '../harness/outrigger.ts'
 import { startRedis } from '../harness/programs.ts'
 import { RawClient } from '../harness/raw-client.ts'
 
@@ -29,44 +30,56 @@ class Fleet {
   now = START
   readonly #client: Client
   readonly #rate: Rate
-  readonly #limits: readonly Limit[]
+  readonly #name: string
+  readonly #limits: Limit[]
 
   constructor(client: Client, rate: Rate, name: string) {
     this.#client = client
     this.#rate = rate
-    this.#limits = Array.from({ length: PROCESSES }, () => this.#process(name))
+    this.#name = name
+    this.#limits = Array.from({ length: PROCESSES }, () => this.#process())
   }
 
-  #process(name: string): Limit {
+  #process(): Limit {
     const run = async (keys: string[], args: string[]): Promise<readonly number[]> =>
       (await this.#client.eval(STEPPED, { keys, arguments: args })) as number[]
     const store = new RedisStore(
       { cluster: false, prefix: 'x:', onError: 'deny' },
-      { ready: true, run, close: () => {} },
+      { ready: true, run, close: async () => {} },
     )
     const clock = { now: () => this.now - START, wall: () => this.now }
     const rate = this.#rate
+    const spec: LimitSpec = {
+      name: this.#name,
+      scope: 's',
+      by: [],
+      rate,
+      quota: QUOTA,
+      per: '',
+      plans: {},
+      cost: 1,
+      store: 'x',
+      lease: LEASE,
+    }
+    const leases = new Leases(LEASE, rate, () => clock.now())
+    store.lend(leases, spec)
     return {
-      spec: {
-        name,
-        scope: 's',
-        by: [],
-        rate,
-        quota: QUOTA,
-        per: '',
-        plans: {},
-        cost: 1,
-        store: 'x',
-        lease: LEASE,
-      },
+      spec,
       quota: QUOTA,
       key: () => 'k',
       cost: () => 1,
       counter: openCounter(rate, clock),
       store,
-      leases: new Leases(LEASE, rate, () => clock.now()),
+      leases,
       item: null,
     }
+  }
+
+  /** A process stops, and another one takes its place. */
+  async replace(process: number): Promise<void> {
+    const { store, leases } = this.#limits[process]!
+    await (store as RedisStore).putBack(leases!) // `#process` made it
+    this.#limits[process] = this.#process()
   }
 
   async at(now: number): Promise<void> {
@@ -112,6 +125,7 @@ for (const [rate, stretch, most, seen] of BOUNDS)
         pause: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 }), fc.integer({ min: 0, max: 9_000 })),
         process: fc.integer({ min: 0, max: PROCESSES - 1 }),
         together: fc.integer({ min: 1, max: 12 }),
+        stops: fc.integer({ min: 0, max: 3 }).map(number => number === 0),
       }),
       { minLength: 20, maxLength: 50, size: 'max' },
     )
@@ -121,8 +135,9 @@ for (const [rate, stretch, most, seen] of BOUNDS)
       fc.asyncProperty(steps, async asked => {
         const fleet = new Fleet(client, rate, `${rate.kind}-${round++}`)
         const passed: number[] = []
-        for (const { pause: wait, process, together } of asked) {
+        for (const { pause: wait, process, together, stops } of asked) {
           await fleet.at(fleet.now + wait)
+          if (stops) await fleet.replace((process + 1) % PROCESSES)
           const answers = await Promise.all(Array.from({ length: together }, () => fleet.ask(process)))
           for (const fits of answers) if (fits) passed.push(fleet.now)
           const recent = passed.filter(at => at > fleet.now - stretch).length
@@ -185,8 +200,13 @@ listeners:
 async function started(t: TestContext, yaml: string): Promise<InProcess> {
   const proxy = await InProcess.start(yaml)
   t.after(() => proxy.stop())
+  await warm(proxy)
+  return proxy
+}
+
+async function warm(proxy: InProcess): Promise<void> {
   for (let i = 0; i < 300; i++) {
-    if ((await proxy.ask('GET /warm HTTP/1.1\r\nhost: a\r\n\r\n')).status === 200) return proxy
+    if ((await proxy.ask('GET /warm HTTP/1.1\r\nhost: a\r\n\r\n')).status === 200) return
     await pause(20)
   }
   throw new Error('the store does not come')
@@ -251,3 +271,92 @@ test('a request that another limit refuses puts back what the lease paid', needs
   const used = Number((await client.get(key))?.split(':')[2])
   assert.ok(used - passed >= 0 && used - passed < 10, `${used} counted, ${passed} passed`)
 })
+
+test(
+  'a process that stops puts back what it did not use: exactly the limit passes',
+  needs('redis-server'),
+  async t => {
+    const { client, port } = await redis(t)
+    const limits =
+      '[{ requests: 200, per: day, by: all, lease: 40 }, { requests: 300, per: hour, by: all, lease: 50, burst: 250 }, { requests: 400, per: hour, by: address, lease: 60 }]'
+    let passed = 0
+    for (const asked of [1, 45, 7]) {
+      const proxy = await InProcess.start(configuration(port, limits))
+      await warm(proxy)
+      passed += (await statuses(proxy, asked)).filter(status => status === 200).length
+      await proxy.stop()
+      // What stops does not wait for it here; a process does, see below.
+      await settled(client, passed)
+    }
+    assert.equal(passed, 53)
+    const last = await InProcess.start(configuration(port, limits))
+    t.after(() => last.stop())
+    await warm(last)
+    const seen = await statuses(last, 160)
+    assert.equal(seen.filter(status => status === 200).length, 200 - passed)
+  },
+)
+
+test('a limit that a reload takes away puts back what was taken ahead', needs('redis-server'), async t => {
+  const { client, port } = await redis(t)
+  const proxy = await started(t, configuration(port, '{ requests: 200, per: day, by: all, lease: 40 }'))
+  await statuses(proxy, 3)
+  assert.equal(await used(client), 40)
+  await proxy.apply(configuration(port, '{ requests: 5, per: minute, by: address, store: memory }'))
+  await settled(client, 3)
+})
+
+/** What is counted of the day. */
+async function used(client: Client): Promise<number> {
+  const [key = ''] = await client.keys('*all-day*')
+  return Number((await client.get(key))?.split(':')[2])
+}
+
+async function settled(client: Client, count: number): Promise<void> {
+  for (let i = 0; i < 100 && (await used(client)) !== count; i++) await pause(20)
+  assert.equal(await used(client), count)
+}
+
+test(
+  'what is put back frees what was counted with it, and nothing that came later',
+  needs('redis-server'),
+  async t => {
+    const { client } = await redis(t)
+    const fleet = new Fleet(client, { kind: 'sliding', window: 10_000 }, 'order')
+    const passes = async (process: number, times: number): Promise<number> => {
+      let passed = 0
+      for (let i = 0; i < times; i++) if (await fleet.ask(process)) passed++
+      return passed
+    }
+    await fleet.at(START)
+    assert.equal(await passes(0, 1), 1, 'and four are taken ahead')
+    await fleet.at(START + 8_000)
+    assert.equal(await passes(1, 6), 6, 'three and three, of what was left')
+    await fleet.replace(0)
+    // All is free again but what the other one passed two seconds ago.
+    await fleet.at(START + 10_100)
+    assert.equal(await passes(2, 2 * QUOTA), QUOTA - 6)
+  },
+)
+
+test(
+  'a process that is told to stop puts back what it took ahead before it ends',
+  needs('redis-server'),
+  async t => {
+    const { client, port } = await redis(t)
+    const own = configuration(port, '{ requests: 200, per: day, by: all, lease: 40 }')
+    const first = await Outrigger.start(`${own}admin: { address: 127.0.0.1:0 }\ndrain: { timeout: 1s }\n`)
+    t.after(() => first.stop())
+    const raw = await RawClient.connect(first.port('in'))
+    for (let i = 0; (await raw.ask('GET /warm HTTP/1.1\r\nhost: a\r\n\r\n')).status !== 200; i++) {
+      assert.ok(i < 300, 'the store does not come')
+      await pause(20)
+    }
+    for (let i = 0; i < 2; i++)
+      assert.equal((await raw.ask('GET /limited HTTP/1.1\r\nhost: a\r\n\r\n')).status, 200)
+    raw.destroy()
+    assert.equal(await used(client), 40)
+    assert.equal((await first.stop()).code, 0)
+    assert.equal(await used(client), 2, 'before the process ended')
+  },
+)

@@ -56,7 +56,7 @@ export class Binding {
         cost: compileCost(spec),
         counter: this.#counter(spec),
         store,
-        leases: store === null ? null : this.#leases(spec),
+        leases: store === null ? null : this.#leases(spec, store),
       }
       this.#bound.set(id, bound)
     }
@@ -73,22 +73,30 @@ export class Binding {
     return this.#live.use(key, open, () => {})
   }
 
-  #leases({ scope, name, by, rate, store, lease }: LimitSpec): Leases | null {
+  #leases(spec: LimitSpec, store: RedisStore): Leases | null {
+    const { scope, name, by, rate, lease } = spec
     if (lease === undefined) return null
     const { parts, leases } = this.#shared
-    const key = ['limit leases', scope, name, JSON.stringify(by), JSON.stringify(rate), store, lease]
+    const key = ['limit leases', scope, name, JSON.stringify(by), JSON.stringify(rate), spec.store, lease]
     const open = (): Leases => new Leases(lease, rate, () => parts.clock.now())
-    if (ofCaller(scope)) return leases.get(JSON.stringify(key), 0, open)
-    return this.#live.use(key, open, () => {})
+    const held = ofCaller(scope)
+      ? leases.get(JSON.stringify(key), 0, open)
+      : this.#live.use(key, open, opened => void store.putBack(opened))
+    store.lend(held, spec)
+    return held
   }
 
   #openStore(name: string, config: LimitsConfig): void {
     const spec = config.stores[name]
+    const { parts } = this
     if (spec === undefined) return
     const store = this.#live.use(
       ['limit store', spec.name, spec.digest],
-      parts => new RedisStore(spec, new RedisConnection(spec, parts)),
-      opened => opened.close(),
+      () => new RedisStore(spec, new RedisConnection(spec, parts)),
+      opened => {
+        const closed = opened.close()
+        parts.outlast?.(closed)
+      },
     )
     this.#stores.set(name, store)
   }

@@ -1,6 +1,8 @@
 import { RecentKeys } from './recent-keys.ts'
 import type { Rate } from './schema.ts'
 
+/** So long before its end nothing is given back any more: it must not come when something else is counted there. */
+const LATE_MS = 1000
 /** How long nobody asks the store again about a key that it refused, at the most, in milliseconds. */
 const REFUSED_MS = 1000
 
@@ -15,6 +17,14 @@ export interface Draft {
   /** How much more may be taken ahead. */
   readonly ahead: number
   readonly sentAt: number
+}
+
+/** What this process holds of one key and does not need. */
+export interface Unused {
+  readonly key: string
+  /** The number under which it was taken. */
+  readonly quota: number
+  readonly units: number
 }
 
 /** What a store says of one limit; milliseconds. */
@@ -35,6 +45,8 @@ export interface StoreAnswer {
  * bucket would be full again. Pure: whoever asks brings the monotonic time in milliseconds.
  */
 export class Lease {
+  /** The number under which the store was asked last. */
+  quota = 0
   readonly #size: number
   readonly #rate: Rate
   #units = 0
@@ -122,6 +134,14 @@ export class Lease {
     if (turn === this.#turn) this.#units = Math.min(this.#units + cost, this.#size - 1)
   }
 
+  /** Gives up what is left, which the caller puts back into the store. @returns how much that is */
+  giveUp(now: number): number {
+    const units = this.#held(now + LATE_MS)
+    this.#units = 0
+    this.#turn++
+    return units
+  }
+
   #refuse(cost: number, { left, reset, wait }: StoreAnswer, sentAt: number): void {
     this.#left = left
     this.#resetAt = sentAt + reset
@@ -150,5 +170,16 @@ export class Leases {
 
   of(key: string): Lease {
     return this.#keys.get(key, 0, this.#open)
+  }
+
+  /** Gives up what all of them have left. */
+  giveUp(): Unused[] {
+    const now = this.now()
+    const unused: Unused[] = []
+    for (const [key, lease] of this.#keys.entries()) {
+      const units = lease.giveUp(now)
+      if (units > 0) unused.push({ key, quota: lease.quota, units })
+    }
+    return unused
   }
 }

@@ -73,7 +73,7 @@ export function limitsFor(
 
 /** The number that holds for callers of a plan; null: none. */
 export function quotaFor(limit: LimitSpec, plan: string | null): number | null {
-  const own = plan === null ? undefined : limit.plans[plan]
+  const own = plan !== null && Object.hasOwn(limit.plans, plan) ? limit.plans[plan] : undefined
   return own === undefined ? limit.quota : own
 }
 
@@ -131,7 +131,9 @@ export class Standing {
   /** Begins to ask the store. */
   ask(): void {
     const { lease, limit, cost } = this
-    if (lease !== null && limit.leases !== null) this.draft = lease.begin(cost, limit.leases.now())
+    if (lease === null || limit.leases === null) return
+    this.draft = lease.begin(cost, limit.leases.now())
+    lease.quota = limit.quota
   }
 
   /**

@@ -36,6 +36,12 @@ export class RecentKeys<V> {
     return value
   }
 
+  /** What is remembered, in no order. */
+  *entries(): Generator<[key: string, value: V]> {
+    yield* this.#old
+    yield* this.#young
+  }
+
   #turn(now: number): void {
     this.#turnedAt = now
     this.#old = this.#young

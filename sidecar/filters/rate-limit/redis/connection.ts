@@ -12,6 +12,8 @@ const PROBE_MS = { from: 100, to: 2000 } as const
 const SILENT_MS = 3000
 const CONNECT_MS = 2000
 const RECONNECT_MS = { from: 50, to: 5000 } as const
+/** How long the last calls are waited for. */
+const LAST_MS = 250
 /** Commands that wait for an answer: more would only be late. */
 const MOST_WAITING = 10_000
 
@@ -72,9 +74,17 @@ export class RedisConnection {
     return this.#within(execute(client, keys, args))
   }
 
-  close(): void {
+  /** @param last what is under way and is heard, for a moment at most */
+  async close(last: Promise<unknown>): Promise<void> {
     this.#closed = true
     this.#parts.fine.remove(this.#probe)
+    if (this.#client?.isReady === true) {
+      // The clocks may stand already.
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, LAST_MS)
+      await Promise.race([last.catch(() => {}), promise])
+      clearTimeout(timer)
+    }
     this.#drop()
   }
 

@@ -6,7 +6,8 @@ import { GRAINS } from '../sliding-window.ts'
  * and `calendar-window.ts` do, at the server's own time, in one step that nothing comes between. Every key is written
  * with the time at which it means nothing any more.
  *
- * KEYS: one a limit. ARGV[1]: `take`, or `give` to take back what was counted last. Then six a limit: kind (`sliding`,
+ * KEYS: one a limit. ARGV[1]: `take`, `give` to take back what was counted last, or `back` for what was taken ahead and is
+ * not used: of a window from its oldest entries, so that the others count as long as they should. Then six a limit: kind (`sliding`,
  * `bucket`, `calendar`), window in microseconds or the unit, quota, cost, burst, and how much more than the cost may be
  * taken ahead (0: nothing). Of what is left no more than a quarter is taken ahead.
  * Answers whether all fit, then for each limit: what is left, in milliseconds until something is left again and until
@@ -106,6 +107,15 @@ kinds.sliding = {
       left = left - back
     end
   end,
+  back = function(l)
+    local log = l.log
+    local left = l.cost
+    for i = 3, #log, 2 do
+      local back = math.min(left, log[i])
+      log[i] = log[i] - back
+      left = left - back
+    end
+  end,
   save = function(l)
     redis.call('SET', l.key, cmsgpack.pack(l.log), 'PX', text(math.ceil(l.window / 1000) + 1000))
   end,
@@ -173,9 +183,11 @@ for i = 1, #KEYS do
   l.fits = l.kind.fits(l)
   fits = fits and l.fits
 end
-if ARGV[1] == 'give' then
+if ARGV[1] ~= 'take' then
   for i = 1, #limits do
-    limits[i].kind.give(limits[i])
+    local kind = limits[i].kind
+    local undo = ARGV[1] == 'back' and kind.back or kind.give
+    undo(limits[i])
     limits[i].kind.save(limits[i])
   end
   return {}

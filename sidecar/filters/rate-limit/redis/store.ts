@@ -1,5 +1,6 @@
 import type { LimitStore, Standing } from '../limit-set.ts'
-import type { Rate, StoreSpec } from '../schema.ts'
+import type { Leases } from '../lease.ts'
+import type { LimitSpec, Rate, StoreSpec } from '../schema.ts'
 import type { RedisConnection } from './connection.ts'
 
 /** Limits that one call of the script counts together. */
@@ -9,10 +10,19 @@ interface Call {
   readonly args: string[]
 }
 
+/** How many keys one call puts back. */
+const KEYS_A_CALL = 100
+/** How many keys are put back at most; what more there is ends by itself. */
+const MOST_PUT_BACK = 10_000
+
 /** A Redis in which several processes count together. */
 export class RedisStore implements LimitStore {
   readonly spec: Pick<StoreSpec, 'cluster' | 'prefix' | 'onError'>
   readonly #connection: Pick<RedisConnection, 'ready' | 'run' | 'close'>
+
+  readonly #lent = new Map<Leases, LimitSpec>()
+  /** What is put back at the moment. */
+  readonly #returning = new Set<Promise<unknown>>()
 
   constructor(
     spec: Pick<StoreSpec, 'cluster' | 'prefix' | 'onError'>,
@@ -69,20 +79,59 @@ export class RedisStore implements LimitStore {
     for (const { keys, args } of this.#calls(counted)) void this.#connection.run(keys, ['give', ...args])
   }
 
-  close(): void {
-    this.#connection.close()
+  /** Remembers what limits take ahead, for the end. */
+  lend(leases: Leases, spec: LimitSpec): void {
+    this.#lent.set(leases, spec)
+  }
+
+  /** A limit is gone: what it took ahead and did not use is put back, as far as the store hears it. */
+  async putBack(leases: Leases): Promise<void> {
+    const spec = this.#lent.get(leases)
+    this.#lent.delete(leases)
+    if (spec === undefined) return
+    const returning = this.#putBack([[leases, spec]])
+    this.#returning.add(returning)
+    await returning
+    this.#returning.delete(returning)
+  }
+
+  /** Puts back what was taken ahead, and ends. */
+  close(): Promise<void> {
+    const lent = [...this.#lent]
+    this.#lent.clear()
+    return this.#connection.close(Promise.all([...this.#returning, this.#putBack(lent)]))
+  }
+
+  #putBack(lent: readonly (readonly [Leases, LimitSpec])[]): Promise<unknown> {
+    const calls: Omit<Call, 'standings'>[] = []
+    let count = 0
+    for (const [leases, spec] of lent) {
+      for (const { key, quota, units } of leases.giveUp()) {
+        if (!this.ready || count++ >= MOST_PUT_BACK) continue
+        let call = calls.at(-1)
+        // Keys of a cluster lie in slots of their own.
+        if (call === undefined || this.spec.cluster || call.keys.length >= KEYS_A_CALL)
+          calls.push((call = { keys: [], args: [] }))
+        call.keys.push(this.#keyOf(spec, key))
+        call.args.push(...rateArguments(spec.rate), String(quota), String(units), burstOf(spec.rate), '0')
+      }
+    }
+    return Promise.all(calls.map(({ keys, args }) => this.#connection.run(keys, ['back', ...args])))
+  }
+
+  #keyOf(spec: LimitSpec, key: string): string {
+    return `${this.spec.prefix}{${tagOf(spec, key)}}${spec.scope}:${spec.name}:${signature(spec.rate)}`
   }
 
   #calls(standings: readonly Standing[]): Call[] {
     const calls = new Map<string, Call>()
     for (const standing of standings) {
-      const tag = tagOf(standing)
-      const group = this.spec.cluster ? tag : ''
+      const group = this.spec.cluster ? tagOf(standing.limit.spec, standing.key) : ''
       let call = calls.get(group)
       if (call === undefined) calls.set(group, (call = { standings: [], keys: [], args: [] }))
       const { spec, quota } = standing.limit
       call.standings.push(standing)
-      call.keys.push(`${this.spec.prefix}{${tag}}${spec.scope}:${spec.name}:${signature(spec.rate)}`)
+      call.keys.push(this.#keyOf(spec, standing.key))
       const { cost, ahead } = standing.draft ?? { cost: standing.cost, ahead: 0 }
       call.args.push(...rateArguments(spec.rate), String(quota), String(cost), burstOf(spec.rate))
       call.args.push(String(ahead))
@@ -92,10 +141,8 @@ export class RedisStore implements LimitStore {
 }
 
 /** What a cluster chooses the slot by: whom or what the limit counts, so that the limits of one caller lie together. */
-function tagOf({ limit, key }: Standing): string {
-  const words = limit.spec.by.map(source =>
-    'name' in source ? `${source.kind}.${source.name}` : source.kind,
-  )
+function tagOf({ by }: LimitSpec, key: string): string {
+  const words = by.map(source => ('name' in source ? `${source.kind}.${source.name}` : source.kind))
   return `${words.join('+')}|${key}`.replaceAll('%', '%25').replaceAll('{', '%7b').replaceAll('}', '%7d')
 }
 
