@@ -90,6 +90,10 @@ export class ClientSession implements StreamHome, ChannelOwner, SessionOwner, Ti
     return this.#session?.peer.connectProtocol ?? false
   }
 
+  get maxHeaderList(): number {
+    return this.#session?.peer.maxHeaderList ?? Infinity
+  }
+
   get tick(): number {
     return this.#parts.wheel.tickEnd
   }

@@ -4,6 +4,7 @@ import { headerValue, type HeaderList, removeHeader } from '../exchange/headers.
 import type { OutgoingConnection, OutgoingRequest, ResponseTaker } from '../exchange/outgoing.ts'
 import { ProxyError, type Repeatable } from '../exchange/proxy-error.ts'
 import { CANCEL, PROTOCOL_ERROR } from './frames.ts'
+import { ENTRY_OVERHEAD } from './hpack/dynamic-table.ts'
 import { requestList } from './outgoing-request.ts'
 import { type CheckedHead, checkResponseHead } from './response-head.ts'
 import type { StreamOwner } from './stream-owner.ts'
@@ -20,6 +21,8 @@ export interface StreamHome {
   readonly scheme: 'http' | 'https'
   /** Whether the peer takes extended CONNECT (RFC 8441). */
   readonly connectProtocol: boolean
+  /** How large a header list the peer takes (RFC 9113 section 6.5.2); Infinity where it does not say. */
+  readonly maxHeaderList: number
   /** The present tick. */
   readonly tick: number
   /** A new stream; null where the session has just closed. */
@@ -52,6 +55,13 @@ export class ClientStream implements OutgoingConnection, StreamOwner {
       taker.onFailure(badResponse('it takes no tunnels: no extended CONNECT (RFC 8441)', 'never_processed'))
       return
     }
+    const list = requestList(request, home.scheme)
+    if (home.maxHeaderList !== Infinity && listBytes(list) > home.maxHeaderList) {
+      // Some servers end the session for it, which many clients share.
+      const cause = `the service takes ${home.maxHeaderList} bytes of fields`
+      taker.onFailure(new ProxyError('headers_too_large', '', { cause }))
+      return
+    }
     const stream = home.open(this)
     if (stream === null) {
       const cause = 'the session was closing'
@@ -63,7 +73,7 @@ export class ClientStream implements OutgoingConnection, StreamOwner {
     this.#stream = stream
     const waits = request.tunnel !== null || request.expectsContinue
     const bodiless = request.tunnel === null && request.body.length === 'none'
-    stream.headers(requestList(request, home.scheme), bodiless, request.guarded)
+    stream.headers(list, bodiless, request.guarded)
     if (!bodiless && !waits) stream.pump(request.body)
   }
 
@@ -189,6 +199,13 @@ export class ClientStream implements OutgoingConnection, StreamOwner {
     this.#request = null
     return stream
   }
+}
+
+/** The size of a header list (RFC 9113 section 6.5.2). */
+function listBytes(list: HeaderList): number {
+  let bytes = (list.length / 2) * ENTRY_OVERHEAD
+  for (const text of list) bytes += text.length
+  return bytes
 }
 
 /** RFC 6455 section 4.2.2: how a server shows that it has read the key. */
