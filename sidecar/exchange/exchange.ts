@@ -22,6 +22,8 @@ export interface Peer {
   readonly serverName: string
   /** What its certificate proved; null where it showed none. */
   readonly identity: PeerIdentity | null
+  /** The last token that came over the connection, and its digest; for who digests tokens. */
+  token?: { readonly text: string; readonly digest: string }
 }
 
 /** The way back to the client: what a codec's server side does for its exchange. */
@@ -140,7 +142,8 @@ export class Exchange {
   /** Called once when the exchange is over, by the side that ends it. */
   onDone: ((exchange: Exchange) => void) | null = null
 
-  #context: Map<ContextKey<unknown>, unknown> | null = null
+  /** Keys and values in turn: there are few, and a map costs more to make than they to walk. */
+  #context: unknown[] | null = null
 
   constructor(head: {
     method: string
@@ -172,14 +175,19 @@ export class Exchange {
 
   /** What a filter left under this key, or undefined. */
   get<T>(key: ContextKey<T>): T | undefined {
+    const context = this.#context
+    if (context === null) return undefined
+    const at = context.indexOf(key)
     // Keys are objects that each carry one type, and `set` is the only writer.
-    return this.#context?.get(key) as T | undefined
+    return at === -1 ? undefined : (context[at + 1] as T)
   }
 
   /** Leaves a value for later filters, expressions and the log. */
   set<T>(key: ContextKey<T>, value: T): void {
-    this.#context ??= new Map()
-    this.#context.set(key, value)
+    this.#context ??= []
+    const at = this.#context.indexOf(key)
+    if (at === -1) this.#context.push(key, value)
+    else this.#context[at + 1] = value
   }
 
   /**

@@ -131,7 +131,7 @@ export class ClientConnection implements OutgoingConnection, ChannelOwner, BodyR
         return
       }
       next = this.#collector.next
-      if (!this.#readHead(this.#collector.text, buffer, next, length)) return
+      if (!this.#readHead(buffer, next, length)) return
       this.#collector.reset()
       if (this.#head !== null) {
         this.#afterHead()
@@ -149,10 +149,11 @@ export class ClientConnection implements OutgoingConnection, ChannelOwner, BodyR
   }
 
   /** @returns false where the connection was given up */
-  #readHead(text: string, buffer: Buffer, next: number, length: number): boolean {
+  #readHead(buffer: Buffer, next: number, length: number): boolean {
     const request = this.#request as OutgoingRequest // there is one, or the bytes were refused
     const taker = this.#taker
-    const head = parseResponseHead(text, LIMITS, request.method)
+    const { text, bytes } = this.#collector
+    const head = parseResponseHead(text, LIMITS, request.method, bytes)
     if (head instanceof ProxyError) {
       this.#fail(head)
       return false

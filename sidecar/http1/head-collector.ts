@@ -44,6 +44,11 @@ const LAST_LF = 8
 export class HeadCollector {
   /** After `head`: the head as latin1, up to and including the empty line. */
   text = ''
+  /**
+   * After `head`: bytes that begin with the head, where the ones given to this push do; valid as long as they are. Null:
+   * they do not.
+   */
+  bytes: Buffer | null = null
   /** After `head`: where in the bytes given to this push the head ended; there the body, or the next head, begins. */
   next = 0
   readonly #kind: HeadKind
@@ -107,6 +112,7 @@ export class HeadCollector {
         // A head over the limit is scanned, to find out which limit it is.
         if (headEnd > 0) {
           this.text = bytes.toString('latin1', from, headEnd)
+          this.bytes = from === 0 ? bytes : null
           this.next = headEnd
           this.#skipped = 'nothing'
           return 'head'
@@ -181,6 +187,7 @@ export class HeadCollector {
   }
 
   #complete(bytes: Buffer, start: number, end: number): Collected {
+    this.bytes = null
     if (this.#held === null) this.text = bytes.toString('latin1', start, end)
     else {
       this.#keep(bytes, start, end)

@@ -30,10 +30,16 @@ const responseFields = new FramingFields()
  * beyond it: what two servers might read in two ways is refused.
  *
  * @param text the head as latin1, from the first byte of the request line to the empty line, both included
+ * @param given bytes that begin with the head, where they are at hand and its empty line is known to be there: they are read
+ *   in place of the text
  * @returns the head, or `bad_request`, `http_version`, `uri_too_long`, `headers_too_large`, `expectation_failed`
  */
-export function parseRequestHead(text: string, limits: HeadLimits): Parsed<RequestHead> {
-  const bytes = bytesOf(text)
+export function parseRequestHead(
+  text: string,
+  limits: HeadLimits,
+  given: Buffer | null = null,
+): Parsed<RequestHead> {
+  const bytes = given ?? bytesOf(text)
   let at = 0
   while (TOKEN_LOWER[bytes[at] as number] !== 0) at++
   if (at === 0) return bad('the request does not begin with a method')
@@ -103,14 +109,17 @@ export function parseRequestHead(text: string, limits: HeadLimits): Parsed<Reque
  *
  * @param text the head as latin1, from the first byte of the status line to the empty line, both included
  * @param requestMethod the method of the request it answers: HEAD has no body; CONNECT is never asked of an upstream
+ * @param given bytes that begin with the head, where they are at hand and its empty line is known to be there: they are read
+ *   in place of the text
  * @returns the head, or `upstream_bad_response` with the fault as its cause
  */
 export function parseResponseHead(
   text: string,
   limits: HeadLimits,
   requestMethod: string,
+  given: Buffer | null = null,
 ): Parsed<ResponseHead> {
-  const bytes = bytesOf(text)
+  const bytes = given ?? bytesOf(text)
   const minor = minorVersion(text, 0)
   if (typeof minor !== 'number' || bytes[8] !== SPACE)
     return badResponse('the status line begins with no HTTP/1.x version')

@@ -21,7 +21,8 @@ export class RequestHeads {
   read(buffer: Buffer, start: number, end: number, limits: HeadLimits): RequestHead | ProxyError | null {
     const result = this.#collector.push(buffer, start, end, limits)
     if (result === 'more') return null
-    return result === 'refused' ? this.#collector.error : parseRequestHead(this.#collector.text, limits)
+    const { text, bytes } = this.#collector
+    return result === 'refused' ? this.#collector.error : parseRequestHead(text, limits, bytes)
   }
 
   /** Gives up a partial head and a refusal. */

@@ -96,11 +96,11 @@ export class OwnCodec {
       this.#error = this.#collector.error
       return end
     }
-    const text = this.#collector.text
+    const { text, bytes: own } = this.#collector
     const head =
       this.#kind === 'request'
-        ? parseRequestHead(text, this.#limits)
-        : parseResponseHead(text, this.#limits, this.#method)
+        ? parseRequestHead(text, this.#limits, own)
+        : parseResponseHead(text, this.#limits, this.#method, own)
     if (head instanceof ProxyError) {
       this.#error = head
       return end

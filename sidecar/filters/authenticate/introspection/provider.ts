@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import { ProxyError } from '../../../exchange/proxy-error.ts'
 import type { FilterLive } from '../../filter.ts'
@@ -9,6 +8,7 @@ import { type Proof, type Provider, rejected } from '../provider.ts'
 import { issuedAt, openRevocations, type Revocations } from '../revocations.ts'
 import type { IntrospectionProvider } from '../schema.ts'
 import { callerOf } from '../token-caller.ts'
+import { tokenDigest } from '../token-digest.ts'
 import { openExchange } from '../token-exchange.ts'
 import { type Introspected, Introspector } from './introspector.ts'
 
@@ -55,7 +55,7 @@ export class IntrospectedTokens implements Provider {
     if (token === AMBIGUOUS) return rejected(this.#invalid, 'two tokens')
     // Nobody is asked about what cannot be a token.
     if (token.length > MAX_TOKEN || !TOKEN.test(token)) return rejected(this.#invalid, 'it is no token')
-    const id = hash('sha256', token, 'base64url')
+    const id = tokenDigest(exchange.peer, token)
     const known = this.#introspector.known(id)
     if (known !== undefined) return this.#proof(known, exchange)
     const asked = this.#introspector.ask(token, id)

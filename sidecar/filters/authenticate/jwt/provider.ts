@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Exchange } from '../../../exchange/exchange.ts'
 import { ProxyError } from '../../../exchange/proxy-error.ts'
 import type { FilterLive } from '../../filter.ts'
@@ -8,6 +7,7 @@ import type { Identity } from '../identity.ts'
 import { type Proof, type Provider, rejected } from '../provider.ts'
 import type { JwtProvider } from '../schema.ts'
 import { callerOf } from '../token-caller.ts'
+import { tokenDigest } from '../token-digest.ts'
 import { issuedAt, openRevocations, type Revocations } from '../revocations.ts'
 import { openExchange } from '../token-exchange.ts'
 import type { Slots } from '../slots.ts'
@@ -67,8 +67,7 @@ export class Tokens implements Provider {
     const token = bearer ?? readCredential(exchange.headers, this.#spec.from, 'dpop')
     if (token === null) return null
     if (token === AMBIGUOUS) return rejected(this.#invalid, 'two tokens')
-    // One digest for who is asked and for what is kept: two tokens never share an entry, whatever they say.
-    const id = hash('sha256', token, 'base64url')
+    const id = tokenDigest(exchange.peer, token)
     const known = this.#verifier.known(id)
     const bring: Bring = { exchange, token, asKey: bearer === null }
     if (known !== undefined) return this.#bound(known, bring)
