@@ -128,6 +128,14 @@ test('dryRun refuses nothing, says nothing to clients, and reports', async t => 
   assert.ok(asking.proxy.errors.some(line => line['msg'] === 'a limit would refuse a request'))
 })
 
+test('a plan may be called as something that every object has', async t => {
+  const yaml = limited({ listener: '{ requests: 2, per: minute }' })
+    .replace('plans: { gold:', 'plans: { constructor:')
+    .replace('name: rich,', 'name: valueOf,')
+  const asking = await Asking.of(t, yaml)
+  assert.equal(await asking.room('/a', RICH), 2)
+})
+
 test('a limit on trial takes away none of a level above, nor of a plan; dryRun alone is about all of them', async t => {
   const above = { defaults: '{ requests: 4, per: minute }', gold: '{ requests: 2, per: hour }' }
   const trial = '{ limits: [{ requests: 1, per: minute }, { concurrent: 9, by: all }], dryRun: on }'
