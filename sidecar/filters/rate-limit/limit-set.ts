@@ -131,7 +131,9 @@ export class Standing {
   /** Begins to ask the store. */
   ask(): void {
     const { lease, limit, cost } = this
-    if (lease !== null && limit.leases !== null) this.draft = lease.begin(cost, limit.leases.now())
+    if (lease === null || limit.leases === null) return
+    this.draft = lease.begin(cost, limit.leases.now())
+    lease.quota = limit.quota
   }
 
   /**
