@@ -24,6 +24,7 @@ test('a short value replaces no piece of our own words, and what a configuration
   assert.equal(said('no `on`, `1` or `on/1`'), 'no `${env:ON}`, `${env:ONE}` or `${env:ON}/${env:ONE}`')
   assert.equal(said('s3cr3t:80 is taken'), '${env:KEY}:80 is taken')
   assert.equal(said('the header `S3CR3T`'), 'the header `${env:KEY}`')
+  assert.equal(said('İ and `S3CR3T`'), 'İ and `${env:KEY}`', 'a letter that lower case makes two of')
 })
 
 test('a value that was written into a word is hidden there, and a long one everywhere', () => {
@@ -41,6 +42,18 @@ test('a value is not looked for in the place of another, and the longest goes fi
   assert.equal(asWritten('', references({ A: '' })), '${env:A}')
   // What a backtick without its other half begins may be anything.
   assert.equal(sentenceAsWritten('b ` b', references({ A: 'b' })), 'b ` ${env:A}')
+})
+
+test('values may be long and many', () => {
+  const long = `-----BEGIN\n${'0123456789abcdef'.repeat(40_000)}`
+  const many = Object.fromEntries(
+    Array.from({ length: 3000 }, (_, i) => [`N${i}`, `value-${i}-${'x'.repeat(99)}`]),
+  )
+  const found = references({ PEM: long, ...many, WORD: 'orders' })
+  assert.equal(sentenceAsWritten('no upstream `orders`', found), 'no upstream `${env:WORD}`')
+  assert.equal(asWritten(long, found), '${env:PEM}')
+  assert.equal(asWritten(`in ${long}.`, found), 'in ${env:PEM}.')
+  assert.equal(asWritten(`a ${many['N77']} b`, found), 'a ${env:N77} b')
 })
 
 test('no value between backticks comes out, whatever it is', () => {

@@ -21,43 +21,37 @@ export function sentenceAsWritten(text: string, references: readonly ResolvedRef
 /** How references are put in the place of what they brought. */
 class Writing {
   readonly #whole: ReadonlyMap<string, string>
-  readonly #written: ReadonlyMap<string, string>
   /** With a backtick in it, in backticks, in texts, in our own words. */
-  readonly #ticked: RegExp | null
-  readonly #quoted: RegExp | null
-  readonly #texts: RegExp | null
-  readonly #words: RegExp | null
+  readonly #ticked: readonly Sought[]
+  readonly #quoted: readonly Sought[]
+  readonly #texts: readonly Sought[]
+  readonly #words: readonly Sought[]
 
   constructor(references: readonly ResolvedReference[]) {
     this.#whole = new Map(references.map(({ value, written }) => [value, written]))
-    // Header names and hosts are compared in lower case, and then shown so.
-    this.#written = new Map(references.map(({ value, written }) => [value.toLowerCase(), written]))
-    this.#ticked = patternOf(references.filter(({ value }) => value.includes('`')))
-    this.#quoted = patternOf(references)
-    this.#texts = patternOf(references.filter(({ value }) => value.length >= SHORT))
-    this.#words = patternOf(references.filter(({ value }) => value.length > SHORT && !/^[a-z]+$/.test(value)))
+    // The longest first, since one may hold another.
+    const sorted = references.filter(({ value }) => value !== '').map(sought)
+    sorted.sort((a, b) => b.value.length - a.value.length)
+    this.#ticked = sorted.filter(({ value }) => value.includes('`'))
+    this.#quoted = sorted
+    this.#texts = sorted.filter(({ value }) => value.length >= SHORT)
+    this.#words = sorted.filter(({ value, plain }) => value.length > SHORT && !plain)
   }
 
   text(text: string): string {
-    return this.#whole.get(text) ?? this.#replaced(text, this.#texts)
+    return this.#whole.get(text) ?? replaced(text, this.#texts)
   }
 
   sentence(text: string): string {
-    const parts = this.#replaced(text, this.#ticked).split('`')
+    const parts = replaced(text, this.#ticked).split('`')
     // A backtick without its other half begins what may be anything.
     return parts
       .map((part, index) =>
         index % 2 === 1
-          ? (this.#whole.get(part) ?? this.#replaced(part, this.#quoted))
-          : this.#replaced(part, this.#words),
+          ? (this.#whole.get(part) ?? replaced(part, this.#quoted))
+          : replaced(part, this.#words),
       )
       .join('`')
-  }
-
-  /** In one pass, so that nothing is looked for in what stands in the place of another value. */
-  #replaced(text: string, pattern: RegExp | null): string {
-    if (pattern === null || text === '') return text
-    return text.replaceAll(pattern, found => this.#written.get(found.toLowerCase()) ?? found)
   }
 }
 
@@ -70,17 +64,46 @@ function writingOf(references: readonly ResolvedReference[]): Writing {
   return writing
 }
 
-/** Any of the values, the longest first, since one may hold another. */
-function patternOf(references: readonly ResolvedReference[]): RegExp | null {
-  const values = references.filter(({ value }) => value !== '')
-  if (values.length === 0) return null
-  const sorted = values.toSorted((a, b) => b.value.length - a.value.length)
-  return new RegExp(sorted.map(valuePattern).join('|'), 'gi')
+/** A value as it is looked for: in lower case, since header names and hosts are shown so. */
+interface Sought {
+  readonly value: string
+  readonly written: string
+  /** Whether it may be a word of ours. */
+  readonly plain: boolean
+  /** Whether no letter or digit may stand before it, and after it: `on` is not found in `connection`. */
+  readonly bounds: readonly [before: boolean, after: boolean]
 }
 
-/** Not in the middle of a word, so that `on` is not found in `connection`: unless it is long, or was written into one. */
-function valuePattern({ value, within }: ResolvedReference): string {
-  const escaped = RegExp.escape(value)
-  if (value.length >= LONG || (within === true && value.length >= SHORT)) return escaped
-  return `${/^\w/.test(value) ? String.raw`(?<!\w)` : ''}${escaped}${/\w$/.test(value) ? String.raw`(?!\w)` : ''}`
+function sought({ value, written, within }: ResolvedReference): Sought {
+  const anywhere = value.length >= LONG || (within === true && value.length >= SHORT)
+  const bounds = [!anywhere && /^\w/.test(value), !anywhere && /\w$/.test(value)] as const
+  return { value: lower(value), written, plain: /^[a-z]+$/.test(value), bounds }
+}
+
+/** With ASCII in lower case, which keeps every place. */
+function lower(text: string): string {
+  return text.replace(/[A-Z]+/g, letters => letters.toLowerCase())
+}
+
+/** What is found first keeps its place, so that nothing is looked for in what stands in the place of another value. */
+function replaced(text: string, values: readonly Sought[]): string {
+  const small = lower(text)
+  const found: { readonly from: number; readonly to: number; readonly written: string }[] = []
+  for (const { value, written, bounds } of values) {
+    if (value.length > small.length) continue
+    for (let from = small.indexOf(value); from !== -1; from = small.indexOf(value, from + 1)) {
+      const to = from + value.length
+      if (bounds[0] && /\w/.test(small.charAt(from - 1))) continue
+      if (bounds[1] && /\w/.test(small.charAt(to))) continue
+      if (found.some(other => from < other.to && other.from < to)) continue
+      found.push({ from, to, written })
+    }
+  }
+  let shown = ''
+  let at = 0
+  for (const { from, to, written } of found.toSorted((a, b) => a.from - b.from)) {
+    shown += text.slice(at, from) + written
+    at = to
+  }
+  return shown + text.slice(at)
 }
