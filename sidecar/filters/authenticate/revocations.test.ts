@@ -40,3 +40,25 @@ test('routes with one list share what is made of it', () => {
   assert.equal(openRevocations(undefined), null)
   assert.equal(openRevocations(SPEC), openRevocations(SPEC))
 })
+
+test('of two lines about one caller the one that refuses more holds, in any order', () => {
+  const claims = { sub: 'alice' }
+  for (const subjects of [
+    [
+      ['alice', null],
+      ['alice', 1_000],
+    ],
+    [
+      ['alice', 3_000],
+      ['alice', 1_000],
+    ],
+    [
+      ['alice', 1_000],
+      ['alice', 3_000],
+    ],
+  ] as const)
+    assert.equal(
+      new Revocations({ tokens: [], subjects, digest: '' }).refuses({ subject: 'alice', claims }, 2_000),
+      true,
+    )
+})

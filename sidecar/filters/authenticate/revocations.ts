@@ -10,7 +10,10 @@ export class Revocations {
 
   constructor({ tokens, subjects }: RevokedSpec) {
     this.#tokens = new Set(tokens)
-    this.#subjects = new Map(subjects.map(([subject, before]) => [subject, before ?? Infinity]))
+    const latest = new Map<string, number>()
+    for (const [subject, before] of subjects)
+      latest.set(subject, Math.max(latest.get(subject) ?? -Infinity, before ?? Infinity))
+    this.#subjects = latest
   }
 
   /**
