@@ -71,14 +71,14 @@ class AuthenticateFilter implements Filter {
       const proof = provider.prove(exchange)
       if (proof === null) without.push(provider)
       else if (!(proof instanceof Promise) && !isCaller(proof)) return proof
-      else proofs.push(proof)
+      else {
+        // Where another one is refused or missing nobody waits for this, and its outcome is nobody's.
+        if (proof instanceof Promise) proof.catch(() => {})
+        proofs.push(proof)
+      }
     }
     if (proofs.length === 0) return this.#anonymous(exchange)
-    if (without.length > 0) {
-      // What was begun is not waited for, and its outcome is nobody's.
-      for (const proof of proofs) if (proof instanceof Promise) proof.catch(() => {})
-      return this.#refuse(exchange, without)
-    }
+    if (without.length > 0) return this.#refuse(exchange, without)
     return Promise.all(proofs.map(async proof => proof)).then(all => {
       const failed = all.find(proof => !isCaller(proof))
       if (failed !== undefined && !isCaller(failed)) return failed
