@@ -19,7 +19,7 @@ listeners:
     routes:
       - name: app
         upstream: app
-        headers: { request: { set: { authorization: "Bearer \${env:ADMIN_TOKEN}" } } }
+        headers: { request: { set: { authorization: "Bearer \${env:ADMIN_TOKEN}", x-other: "v \${env:ADMIN_TOKEN}" } } }
 upstreams:
   app: { endpoints: ["127.0.0.1:${sink.port}"] }
 telemetry: { accessLog: on }
@@ -87,7 +87,8 @@ telemetry: { accessLog: on }
     assert.equal(status, 200)
     assert.ok(!body.includes(CANARY))
   }
-  assert.ok(shown[0]?.body.includes('Bearer ${env:ADMIN_TOKEN}'), 'shown as written')
+  assert.ok(shown[0]?.body.includes('"v ${env:ADMIN_TOKEN}"'), 'shown as written')
+  assert.match(shown[0].body, /"authorization",\s*"\*\*\*"/)
   assert.ok(!outrigger.stdout.includes(CANARY))
   assert.ok(!outrigger.stderr.includes(CANARY))
   const quit = await ask('POST /quit', undefined, `authorization: Bearer ${CANARY}\r\n`)
