@@ -164,7 +164,7 @@ test('credentials never get in, whatever header or parameter brings them', () =>
     'x-other',
   ]
   const parameters =
-    'token access_token refresh_token id_token key apikey api_key password passwd secret client_secret code sig signature X-Amz-Signature X-Amz-Security-Token SAMLResponse user[password] to%6ben %2574oken'
+    'token access_token refresh_token id_token key apikey api_key password passwd secret client_secret code sig signature X-Amz-Signature X-Amz-Security-Token SAMLResponse user[password] subscription-key auth_key AccountKey hmac_key code_verifier passcode to%6ben %2574oken'
   const query = parameters
     .split(' ')
     .map(name => `${name}=canary`)

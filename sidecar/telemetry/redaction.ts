@@ -10,6 +10,9 @@ const WHOLE = new Set(
 const PARTS =
   /token|secret|passw|passphrase|apikey|accesskey|privatekey|signature|credential|assertion|samlre/
 
+// Of parameters only: keys of every kind (`subscription-key`), and what proves a login.
+const ENDS = /key$|verifier$|passcode$/
+
 const FIELDS = /^(proxy)?authorization$|cookie$/
 
 /** Whether a field of a log line or of a shown configuration holds a secret. `key` and `code` are plain words there. */
@@ -31,7 +34,7 @@ export function redactUrls(text: string, hidden = (_password: string): string =>
 /** Whether a query parameter of this name holds a secret. */
 export function isSecretName(name: string): boolean {
   const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
-  return WHOLE.has(plain) || PARTS.test(plain)
+  return WHOLE.has(plain) || PARTS.test(plain) || ENDS.test(plain)
 }
 
 /** Decisions by name as sent, since few different names come; emptied when clients make up too many. */
