@@ -88,7 +88,7 @@ telemetry: { accessLog: on }
     assert.ok(!body.includes(CANARY))
   }
   assert.ok(shown[0]?.body.includes('"v ${env:ADMIN_TOKEN}"'), 'shown as written')
-  assert.match(shown[0].body, /"authorization",\s*"\*\*\*"/)
+  assert.match(String(shown[0].body), /"authorization",\s*"\*\*\*"/)
   assert.ok(!outrigger.stdout.includes(CANARY))
   assert.ok(!outrigger.stderr.includes(CANARY))
   const quit = await ask('POST /quit', undefined, `authorization: Bearer ${CANARY}\r\n`)
