@@ -67,6 +67,19 @@ test('values are filled for each request, and dropped where they cannot be compu
   assert.deepEqual(edited(edits, ['c', 'evil'], { id: 'x y' }), ['a', 'x y', 'b', 'host=h /p'])
 })
 
+test('a value whose blanks would not arrive is another one, and is not sent', () => {
+  const of = (id: string, template: string): HeaderList =>
+    edited({ set: [['x-id', template]] }, ['x-id', 'client'], { id })
+  for (const id of ['admin ', ' admin', 'admin\t', 'admin\u00a0', ' ']) {
+    assert.deepEqual(of(id, '{id}'), [], JSON.stringify(id))
+    assert.deepEqual(of(id, '<{id}>'), ['x-id', `<${Buffer.from(id).toString('latin1')}>`])
+  }
+  assert.deepEqual(of('admin ', 'user {id}'), [])
+  assert.deepEqual(of(' admin', 'user {id}'), ['x-id', 'user  admin'])
+  assert.deepEqual(of('a b', '{id}'), ['x-id', 'a b'])
+  assert.deepEqual(of('', 'user {id}'), ['x-id', 'user '])
+})
+
 test('row 19: no value that is filled in can begin a line', () => {
   const set: Partial<HeaderEdits> = { set: [['a', 'v={id}']] }
   assert.deepEqual(edited(set, [], { id: '\u010d\u010a\u0100' }), [

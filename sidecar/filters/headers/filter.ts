@@ -81,9 +81,14 @@ function line([name, template]: readonly [string, string]): Line {
   return { name, fixed, parts }
 }
 
-/** The value as a byte string; null where it cannot be computed, or would hold a control character. */
+/** The value as a byte string; null where it cannot be computed, would hold a control character, or not arrive as it is. */
 function valueOf(one: Line, exchange: Exchange): string | null {
   if (one.fixed !== null) return one.fixed
-  const filled = fillTemplate(one.parts, exchange, value => value)
+  const { parts } = one
+  const filled = fillTemplate(parts, exchange, (value, part) => {
+    // Blanks at an end are no part of a field value: `admin ` would arrive as `admin`, who is somebody else.
+    if (part === parts[0] && value !== value.trimStart()) return null
+    return part === parts.at(-1) && value !== value.trimEnd() ? null : value
+  })
   return filled === null ? null : toWire(filled)
 }
