@@ -104,6 +104,7 @@ async function startDeployment(t: TestContext, cluster: FakeCluster, more: reado
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       ...cluster.env,
       POD_NAMESPACE: 'outrigger-system',
       POD_NAME: 'injector-1',

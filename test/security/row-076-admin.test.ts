@@ -87,8 +87,9 @@ telemetry: { accessLog: on }
     assert.equal(status, 200)
     assert.ok(!body.includes(CANARY))
   }
-  assert.ok(shown[0]?.body.includes('"v ${env:ADMIN_TOKEN}"'), 'shown as written')
-  assert.match(String(shown[0].body), /"authorization",\s*"\*\*\*"/)
+  const config = String(shown[0]?.body)
+  assert.ok(config.includes('"v ${env:ADMIN_TOKEN}"'), 'shown as written')
+  assert.match(config, /"authorization",\s*"\*\*\*"/)
   assert.ok(!outrigger.stdout.includes(CANARY))
   assert.ok(!outrigger.stderr.includes(CANARY))
   const quit = await ask('POST /quit', undefined, `authorization: Bearer ${CANARY}\r\n`)
