@@ -85,7 +85,11 @@ export class TrustReview<C extends Ending> implements TimerOwner {
 
   onTimer(): void {
     const now = this.#owner.wheel.now()
-    for (const [connection, until] of [...this.#ending]) if (until <= now) connection.destroy()
+    for (const [connection, until] of [...this.#ending]) {
+      if (until > now) break
+      this.#ending.delete(connection)
+      connection.destroy()
+    }
     const [next] = this.#ending.values()
     if (next !== undefined) this.#owner.wheel.scheduleAt(this.#timer, Math.max(next, now + 1))
   }

@@ -268,12 +268,17 @@ export class Upstream implements OutlierMember, RosterOwner, TimerOwner {
     if (status !== 0 || dropped) adaptive.sample(milliseconds, this.load.inFlight, dropped)
   }
 
-  /** Closes an idle connection to another endpoint where one more would be too many. */
+  /** Closes an idle connection, to another endpoint or of another client, where one more would be too many. */
   #makeRoom(endpoint: Endpoint, connections: number, peer: ClientEnds | undefined): void {
     if (endpoint.pool.ready(peer)) return
     const { endpoints } = this
     if (endpoints.reduce((sum, one) => sum + one.pool.size, 0) < connections) return
-    for (const one of endpoints) if (one.pool.evict()) return
+    // Whoever made room for this one is about to leave a connection that only the same client could use.
+    if (!this.#evict() && this.spec.proxyProtocol !== null) setImmediate(() => this.#evict())
+  }
+
+  #evict(): boolean {
+    return this.endpoints.some(({ pool }) => pool.evict())
   }
 
   /** An endpoint that is to be tried, and that no request tries at this moment. */
