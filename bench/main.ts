@@ -17,12 +17,14 @@ import { routes } from './rows/routes.ts'
 import { secure } from './rows/secure.ts'
 import { start } from './rows/start.ts'
 import { connections, streams } from './rows/streams.ts'
+import { tokens } from './rows/tokens.ts'
 import { transfer } from './rows/transfer.ts'
 import { markdown } from './table.ts'
 
 const rows: readonly Row[] = [
   plain,
   guarded,
+  tokens,
   latency,
   secure,
   memoryRow,

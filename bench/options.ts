@@ -18,7 +18,7 @@ export interface Options {
 
 export const USAGE = `npm run bench -- [ROW...] [options]
 
-Rows: p1 (plain), p3 (added latency), p5 (memory), p6 (start), p7 (10,000 routes), p8 (1 GiB bodies), p10 and p10b (HTTP/2); without any, all.
+Rows: p1 (plain), p2 (guarded), tokens (new ones), p3 (added latency), p4 (TLS), p5 (memory), p6 (start), p7 (10,000 routes), p8 (1 GiB bodies), p10 and p10b (HTTP/2); without any, all.
 
   --only a,b         these contestants only, e.g. --only nginx,outrigger
   --seconds N        length of each load (5)

@@ -43,7 +43,8 @@ function contestant(name: string, key: SigningKey | null): Contestant {
   }
 }
 
-function guard(configuration: string, keys: string): string {
+/** The configuration with a token, a limit and a retry on its route. @param keys the file of the key set */
+export function guard(configuration: string, keys: string): string {
   return `${configuration
     .replace(
       '    upstream: origin\n',
