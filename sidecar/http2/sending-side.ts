@@ -7,6 +7,10 @@ import type { Sender } from './scheduler.ts'
 import type { SendingHome } from './stream-home.ts'
 import type { StreamOwner } from './stream-owner.ts'
 
+/** A reader slower than this on average, over at least this time, drips: the measure of uploads (security row 43). */
+const DRIPPING_BYTES_PER_SECOND = 1024
+const DRIPPING_MS = 10_000
+
 /**
  * What a stream sends: header blocks, and a body of which it is the sink. Bytes are written at once where the windows and
  * the output have room and nobody waits; else they wait for their turn (`Scheduler`), and the source is stopped. The end
@@ -25,6 +29,9 @@ export abstract class SendingSide implements BodySink, Sender {
   /** When a byte of a body moved last, either way, and when one was sent: ticks of the wheel. */
   movedAt: number
   sentAt: number
+  /** Since when bytes wait, and how many had been sent by then. */
+  #stalledAt = 0
+  #stalledFrom = 0
   /** How many frames had come over the session when its head was written. */
   framesBefore = 0
   /** What the peer's window allows. */
@@ -58,6 +65,13 @@ export abstract class SendingSide implements BodySink, Sender {
   /** Whether bytes wait that the peer, or its window, does not take. */
   get stalled(): boolean {
     return this.#waiting !== null && this.#waiting.length > 0
+  }
+
+  /** Whether what waits goes out so slowly, on average since it has to wait, that it is held for no good reason. */
+  get dripping(): boolean {
+    const waited = this.session.now - this.#stalledAt
+    if (!this.stalled || waited < DRIPPING_MS) return false
+    return (this.bytesOut - this.#stalledFrom) * 1000 < waited * DRIPPING_BYTES_PER_SECOND
   }
 
   /**
@@ -118,7 +132,8 @@ export abstract class SendingSide implements BodySink, Sender {
         if (owned) session.channel.buffers.release(bytes)
         return true
       }
-      this.sentAt = session.now
+      this.sentAt = this.#stalledAt = session.now
+      this.#stalledFrom = this.bytesOut
     }
     this.#waiting ??= session.newQueue()
     if (owned) this.#waiting.keep(bytes, at)

@@ -112,7 +112,7 @@ export class SessionClock implements TimerOwner {
       )
     for (const stream of session.table.all()) {
       if (stream.closed) continue
-      if (stream.stalled && now - stream.sentAt >= clocks.writeIdle)
+      if (stream.stalled && (now - stream.sentAt >= clocks.writeIdle || (this.#short && stream.dripping)))
         session.ends.reset(stream, CANCEL, gone(stream, 'write idle'), true)
       else stream.owner.onSecond()
       if (session.over) return
@@ -121,6 +121,12 @@ export class SessionClock implements TimerOwner {
     if (now >= this.#endsAt) session.goaway(NO_ERROR)
     else if (session.streams === 0 && now - this.idleSince >= clocks.keepAlive) session.goaway(NO_ERROR)
     if (!session.over) session.goingAway.step(now)
+  }
+
+  /** Whether memory is short, so that nothing is held for clients that hardly read. What services take is a matter of exchanges. */
+  get #short(): boolean {
+    const { side, parts } = this.#session
+    return side === 'server' && !parts.budget.roomy
   }
 
   /** Whether the peer took some of what waits for it, not too long ago. */
