@@ -39,6 +39,21 @@ test('one address has its share, another its own', () => {
   assert.equal(entered(admission, '203.0.113.1', 10, limits), 1)
 })
 
+test('of IPv6 a whole /64 has one share: its addresses are one client’s', () => {
+  const { admission, parts } = make()
+  const limits = { ...LIMITS, connectionsPerAddress: 2 }
+  const counted = ['2001:db8::1', '2001:db8::2', '2001:db8::ffff:3', '2001:db8:0:1::1'].map(address =>
+    admission.enter(address, limits),
+  )
+  assert.deepEqual(
+    counted.map(one => one !== null),
+    [true, true, false, true],
+  )
+  admission.leave(counted[0] ?? '')
+  assert.equal(entered(admission, '2001:db8::4', 2, limits), 1)
+  assert.equal(parts.connections, 3)
+})
+
 test('this machine, Unix sockets and trusted proxies are not counted by address, but over all they are', () => {
   const limits = { ...LIMITS, connectionsPerAddress: 1 }
   for (const address of ['127.0.0.1', '127.8.8.8', '::1', '', '10.0.0.7']) {

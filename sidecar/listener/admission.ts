@@ -1,4 +1,5 @@
 import type { ListenerLimits } from '../exchange/connection-settings.ts'
+import { addressKey } from '../exchange/request-key.ts'
 
 /** What admission asks of the process. */
 export interface AdmissionParts {
@@ -9,8 +10,8 @@ export interface AdmissionParts {
 }
 
 /**
- * How many connections one address of ours lets in: over all, and of each client address. Those of this machine and of
- * trusted proxies are not counted by address, since they bring the clients of many.
+ * How many connections one address of ours lets in: over all, and of each client address, of IPv6 each /64. Those of
+ * this machine and of trusted proxies are not counted by address, since they bring the clients of many.
  */
 export class Admission {
   readonly #parts: AdmissionParts
@@ -24,13 +25,13 @@ export class Admission {
 
   /**
    * Takes a place for a connection.
-   * @returns null where there is none; else the address it is counted by, empty where by none: to be given to `leave`
+   * @returns null where there is none; else what it is counted by, empty where by none: to be given to `leave`
    */
   enter(address: string, limits: ListenerLimits): string | null {
     const global = Math.min(this.#parts.maxConnections, limits.connections ?? Infinity)
     if (this.#parts.connections >= global) return null
     const perAddress = limits.connectionsPerAddress
-    const counted = perAddress !== null && this.#counts(address) ? address : ''
+    const counted = perAddress !== null && this.#counts(address) ? (addressKey(address) ?? '') : ''
     const open = counted === '' ? 0 : (this.#byAddress.get(counted) ?? 0)
     if (perAddress !== null && open >= perAddress) return null
     this.#parts.connections++

@@ -79,7 +79,7 @@ const limits = section('limits of a listener', {
   ),
   connectionsPerAddress: option(
     integerOrOff(1, 1_000_000),
-    'open connections of one client address. Default: off, at the edge 1000',
+    'open connections of one client address, of IPv6 its /64. Default: off, at the edge 1000',
   ),
   requestsPerConnection: option(
     integerOrOff(1, 1_000_000_000),
