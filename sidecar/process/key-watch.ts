@@ -1,4 +1,4 @@
-import type { ConsumerSpec } from '../filters/authenticate/schema.ts'
+import type { ResolvedConfig } from '../config/resolved.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { Timer, type TimerOwner, type TimerWheel } from '../runtime/timer-wheel.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -49,7 +49,7 @@ export class KeyWatch implements TimerOwner {
   }
 
   /** The consumers of the configuration that serves from now on. */
-  watch(consumers: readonly ConsumerSpec[]): void {
+  watch(consumers: ResolvedConfig['identity']['consumers']): void {
     this.#keys = consumers.flatMap(({ name, apiKeys }) => {
       const ends = apiKeys.flatMap(({ expires }) => (expires === null ? [] : [expires])).toSorted(byTime)
       return ends.length === 0 ? [] : [{ consumer: name, ends }]
