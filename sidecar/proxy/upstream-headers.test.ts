@@ -13,18 +13,12 @@ import { compileTrust } from './trust.ts'
 import { type HeaderPlan, prepareUpstreamHeaders, responseHeaders } from './upstream-headers.ts'
 
 const PEER = '192.0.2.9'
+const NOWHERE = { address: '', port: 0 }
 
 function exchange(headers: HeaderList, host = 'shop.example:8443', address = PEER): Exchange {
   const made = exchangeFixture({
     headers,
-    peer: {
-      address,
-      port: 1,
-      local: { address: '', port: 0 },
-      encrypted: true,
-      serverName: '',
-      identity: null,
-    },
+    peer: { address, port: 1, local: NOWHERE, encrypted: true, serverName: '', identity: null },
   })
   const request = canonicalize('GET', '/x', host, true, 'HTTP/1.1')
   assert.ok(!(request instanceof ProxyError))

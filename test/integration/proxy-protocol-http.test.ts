@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import http2 from 'node:http2'
-import net from 'node:net'
+import type net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { CertificateFolder } from '../harness/certificates.ts'
 import { freePort } from '../harness/free-port.ts'
-import { InProcess, turns } from '../harness/in-process.ts'
+import { HeaderService, serving, who, yaml } from '../harness/header-service.ts'
+import type { InProcess } from '../harness/in-process.ts'
 import { needs } from '../harness/needs.ts'
 import { startHaproxy, startNginx } from '../harness/programs.ts'
-import { RawClient } from '../harness/raw-client.ts'
+import type { RawClient } from '../harness/raw-client.ts'
 
 // PROXY protocol headers of ours in front of HTTP: each connection to the service is one client's.
 
@@ -18,34 +17,6 @@ before(async () => {
   await own.write('server', { dns: ['a.example'] })
 })
 after(() => own.remove())
-
-const GET = 'GET /who HTTP/1.1\r\nhost: a.example\r\n\r\n'
-
-function yaml(port: number, upstream: string, listener = ''): string {
-  return `version: 1
-service: test
-listeners:
-  - { name: in, role: inbound, address: "127.0.0.1:0", ${listener}upstream: app }
-upstreams:
-  app: { endpoints: ["127.0.0.1:${port}"], ${upstream} }
-`
-}
-
-async function serving(text: string, use: (proxy: InProcess) => Promise<void>): Promise<void> {
-  const proxy = await InProcess.start(text)
-  try {
-    await use(proxy)
-  } finally {
-    await proxy.stop()
-  }
-}
-
-/** What the service says of a request on this connection. */
-async function who(client: RawClient, before = ''): Promise<string> {
-  const { status, body } = await client.ask(before + GET)
-  assert.equal(status, 200)
-  return body.toString('latin1')
-}
 
 function addressOf(client: RawClient): string {
   const { address, port } = client.socket.address() as net.AddressInfo // it is connected over TCP
@@ -150,156 +121,14 @@ describe('nginx', needs('nginx'), () => {
     })
 })
 
-/** A service that writes down what each of its connections begins with, and answers every request. */
-class Headers {
-  readonly seen: string[] = []
-  readonly open = new Set<net.Socket>()
-  readonly #server = net.createServer(socket => {
-    const index = this.seen.push('') - 1
-    this.open.add(socket)
-    socket.on('data', (bytes: Buffer) => {
-      this.seen[index] += bytes.toString('latin1')
-      if (bytes.includes('HTTP/1.1')) socket.write(REPLY)
-    })
-    socket.on('error', () => {})
-    socket.on('close', () => this.open.delete(socket))
-  })
-
-  static async listen(): Promise<Headers> {
-    const made = new Headers()
-    made.#server.listen(0, '127.0.0.1')
-    await once(made.#server, 'listening')
-    return made
-  }
-
-  get port(): number {
-    return (this.#server.address() as net.AddressInfo).port // it listens on TCP
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.open) socket.destroy()
-    this.#server.close()
-    await once(this.#server, 'close')
-  }
-}
-
 const V2_TCP4 = '\r\n\r\n\0\r\nQUIT\n\x21\x11'
-const REPLY = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
-
-test('a full pool: an idle connection of somebody else goes, the one that was used longest ago', async () => {
-  const app = await Headers.listen()
-  try {
-    await serving(yaml(app.port, 'proxyProtocol: v1, limits: { connections: 2 }'), async proxy => {
-      const clients = [await proxy.connect(), await proxy.connect(), await proxy.connect()] as const
-      const began = (client: RawClient): number =>
-        app.seen.filter(text => text.startsWith(`PROXY TCP4 127.0.0.1 127.0.0.1 ${client.socket.localPort} `))
-          .length
-      await who(clients[0])
-      await who(clients[1])
-      await who(clients[0])
-      await who(clients[2])
-      await proxy.until('two connections', () => app.open.size === 2)
-      // The first one's is still there, the second one's went and comes again.
-      await who(clients[0])
-      assert.equal(app.seen.length, 3)
-      await who(clients[1])
-      await proxy.until('two connections again', () => app.open.size === 2)
-      assert.deepEqual(clients.map(began), [1, 2, 1])
-      for (const client of clients) client.destroy()
-    })
-  } finally {
-    await app.close()
-  }
-})
-
-test('clients that wait for the one connection that there may be: each has its own, one after another', async () => {
-  const app = await Headers.listen()
-  try {
-    await serving(yaml(app.port, 'proxyProtocol: v1, limits: { connections: 1 }'), async proxy => {
-      const clients = await Promise.all(Array.from({ length: 8 }, () => proxy.connect()))
-      for (const client of clients) client.send(GET)
-      for (const client of clients) assert.equal((await client.readResponse()).status, 200)
-      const ports = app.seen.map(text => text.split(' ')[4])
-      assert.deepEqual(new Set(ports), new Set(clients.map(({ socket }) => String(socket.localPort))))
-      await proxy.until('one connection', () => app.open.size === 1)
-      for (const client of clients) client.destroy()
-    })
-  } finally {
-    await app.close()
-  }
-})
-
-test('HTTP/2: a session is one client’s alone, so `limits.connections` bounds requests too; the next client has its own', async () => {
-  const held: { stream: http2.ServerHttp2Stream; from: string }[] = []
-  const sessions = http2.createServer()
-  const open = new Set<net.Socket>()
-  sessions.on('stream', (stream: http2.ServerHttp2Stream) => {
-    const { remotePort } = stream.session?.socket ?? {}
-    held.push({ stream, from: headers.get(remotePort ?? 0) ?? '' })
-  })
-  const headers = new Map<number, string>()
-  const service = net.createServer(socket => {
-    open.add(socket.on('error', () => {}).on('close', () => open.delete(socket)))
-    socket.once('data', (bytes: Buffer) => {
-      socket.pause()
-      const end = bytes.indexOf('\r\n') + 2
-      headers.set(socket.remotePort ?? 0, bytes.toString('latin1', 0, end))
-      socket.unshift(bytes.subarray(end))
-      sessions.emit('connection', socket)
-    })
-  })
-  service.listen(0, '127.0.0.1')
-  await once(service, 'listening')
-  const { port } = service.address() as net.AddressInfo // it listens on TCP
-  try {
-    const limits = 'protocol: http2, proxyProtocol: v1, limits: { connections: 1 }'
-    await serving(yaml(port, limits), async proxy => {
-      const clients = [await proxy.connect(), await proxy.connect()] as const
-      clients[0].send(GET)
-      await proxy.until('a request', () => held.length === 1)
-      clients[1].send(GET)
-      await turns(50)
-      assert.equal(held.length, 1, 'the other waits')
-      for (const [index, client] of clients.entries()) {
-        await proxy.until('the request', () => held.length === index + 1)
-        const one = held[index]
-        assert.equal(one?.from.split(' ')[4], String(client.socket.localPort))
-        one?.stream.respond({ ':status': 200 })
-        one?.stream.end('ok')
-        assert.equal((await client.readResponse()).status, 200)
-      }
-      await proxy.until('one session', () => open.size === 1)
-      for (const client of clients) client.destroy()
-    })
-  } finally {
-    for (const socket of open) socket.destroy()
-    service.close()
-  }
-})
-
-test('without a limit of connections there are no more than requests may be in flight, however many clients come', async () => {
-  const app = await Headers.listen()
-  try {
-    await serving(yaml(app.port, 'proxyProtocol: v2, limits: { inFlight: 5 }'), async proxy => {
-      for (let i = 0; i < 60; i++) {
-        const client = await proxy.connect()
-        await who(client)
-        client.destroy()
-        await proxy.until('room', () => app.open.size <= 5)
-      }
-      assert.equal(app.seen.length, 60)
-    })
-  } finally {
-    await app.close()
-  }
-})
 
 test('a check by TCP says LOCAL or UNKNOWN, and nothing else', async () => {
   for (const [version, header] of [
     ['v1', 'PROXY UNKNOWN\r\n'],
     ['v2', '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0'],
   ] as const) {
-    const app = await Headers.listen()
+    const app = await HeaderService.listen()
     try {
       await serving(yaml(app.port, `proxyProtocol: ${version}, healthCheck: { tcp: on }`), async proxy => {
         await proxy.until('a check', () => app.seen.length === 1 && app.open.size === 0)
@@ -315,7 +144,7 @@ test('a check by TCP says LOCAL or UNKNOWN, and nothing else', async () => {
 })
 
 test('another version by a reload has other connections; a repetition after a race begins with the same header', async () => {
-  const app = await Headers.listen()
+  const app = await HeaderService.listen()
   const text = (version: string): string => yaml(app.port, `proxyProtocol: ${version}`)
   try {
     await serving(text('v1'), async proxy => {
@@ -340,7 +169,7 @@ test('another version by a reload has other connections; a repetition after a ra
 })
 
 test('a service that is asked whether a request may pass hears LOCAL or UNKNOWN: it is we who ask', async () => {
-  const [app, judge] = [await Headers.listen(), await Headers.listen()]
+  const [app, judge] = [await HeaderService.listen(), await HeaderService.listen()]
   try {
     await serving(
       `version: 1
