@@ -88,6 +88,9 @@ test('row 61: over HTTP nobody passes without a decision', async t => {
   await refused()
   answer = (_request, response) => void response.writeHead(200).end('x'.repeat(70_000))
   await refused()
+  // No answer to what was asked, and nothing for a client: it would take what follows for another protocol.
+  answer = (_request, response) => void response.writeHead(101).end()
+  await refused()
   answer = () => {}
   const hanging = ask()
   await proxy.until('the question', () => service.connections > 0 && proxy.service.proxy.active === 1)

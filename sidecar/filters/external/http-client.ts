@@ -140,7 +140,7 @@ function read(response: http.IncomingMessage, end: (decision: Decision) => void)
   response.on('end', () => {
     if (!response.complete) return
     const headers = response.rawHeaders.map((text, at) => (at % 2 === 0 ? text.toLowerCase() : text))
-    if (status >= 500) end({ kind: 'failed', cause: `status ${status}`, status })
+    if (status < 200 || status >= 500) end({ kind: 'failed', cause: `status ${status}`, status })
     else if (status >= 200 && status < 300) end({ kind: 'allow', headers, remove: [] })
     else end({ kind: 'deny', status, headers, body: Buffer.concat(chunks).toString('utf8') })
   })
