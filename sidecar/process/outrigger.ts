@@ -5,8 +5,6 @@ import type { LoadResult } from '../config/load-result.ts'
 import { Loader } from '../config/loader.ts'
 import type { ResolvedConfig } from '../config/resolved.ts'
 import { ConfigWatcher } from '../config/watch.ts'
-import type { Acceptor } from '../listener/acceptor.ts'
-import type { Generation } from '../snapshot/generation.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AuditLog } from '../telemetry/audit-log.ts'
@@ -14,7 +12,7 @@ import type { Log } from '../telemetry/process-log.ts'
 import { AdminListeners } from './admin-listeners.ts'
 import { CgroupMemory } from './cgroup-memory.ts'
 import { processControl } from './control.ts'
-import { Drain, type DrainParts } from './drain.ts'
+import { Drains } from './drains.ts'
 import { LoadGauge, processProbes } from './load-gauge.ts'
 import { cannotListen, Listeners } from './listeners.ts'
 import { Service } from './service.ts'
@@ -39,9 +37,6 @@ export type StartFailure =
   | { readonly kind: 'configuration'; readonly text: string }
   | { readonly kind: 'listen'; readonly text: string }
 
-const DRAIN_EDGE_MS = 30_000
-const DRAIN_SIDECAR_MS = 120_000
-
 /** One running Outrigger: it starts, swaps snapshots when its files change, drains and stops. */
 export class Outrigger {
   readonly service: Service
@@ -50,23 +45,21 @@ export class Outrigger {
   readonly #watcher: ConfigWatcher
   readonly #compiler: Compiler
   readonly #listeners: Listeners
+  readonly #drains: Drains
   readonly #admin: AdminListeners
   #adminAddress = ''
   #config: ResolvedConfig | null = null
   #serving = false
   #reloading = false
   #again = false
-  #drain: Drain | null = null
-  /** Of addresses that are gone. */
-  readonly #retiring = new Map<string, Drain>()
   #gauge: LoadGauge | null = null
-  #drained: Promise<number> | null = null
 
   constructor(settings: OutriggerSettings) {
     this.#settings = settings
     const { log, accessLog, audit, metrics } = settings
     this.service = new Service({ log, accessLog, audit, metrics })
     this.#listeners = new Listeners(this.service.acceptors)
+    this.#drains = new Drains(this.service, this.#listeners, log, () => this.#config)
     this.#compiler = new Compiler(
       this.service.live,
       this.service.filterState,
@@ -76,7 +69,7 @@ export class Outrigger {
     this.#watcher = new ConfigWatcher(() => void this.reload())
     this.#admin = new AdminListeners(
       processControl(this.service, settings, {
-        ready: () => this.#serving && this.#drain === null,
+        ready: () => this.#serving && !this.#drains.ending,
         config: () => this.#config,
         drain: () => void this.drain(false).catch((error: unknown) => this.service.fault(error)),
       }),
@@ -140,7 +133,7 @@ export class Outrigger {
   async #reloadOnce(): Promise<void> {
     const { log, metrics } = this.#settings
     const result = await this.#load()
-    if (this.#drain !== null) return
+    if (this.#drains.ending) return
     this.#watch(result)
     if (!result.ok) {
       metrics.reloaded(null)
@@ -193,43 +186,24 @@ export class Outrigger {
       generation.give()
       return admin
     }
+    if (this.#drains.ending) {
+      // It began meanwhile, with the listeners that there were.
+      admin.undo()
+      opened.undo()
+      generation.give()
+      return 'the process drains'
+    }
     const { holder } = this.service
     const before = holder.current
     before.take()
     holder.swap(generation)
     this.#config = config
-    for (const acceptor of opened.commit()) this.#retire(acceptor, before)
-    for (const acceptor of opened.back) this.#keep(acceptor)
+    for (const acceptor of opened.commit()) this.#drains.retire(acceptor, before)
+    for (const acceptor of opened.back) this.#drains.keep(acceptor)
     this.#adminAddress = admin.commit()
     before.give()
     this.#configureTelemetry(config)
     return null
-  }
-
-  /** An address that is gone drains as all do on SIGTERM; what still comes in there finds its last configuration. */
-  #retire(acceptor: Acceptor, last: Generation): void {
-    const { holder } = this.service
-    holder.retire(acceptor.entry, last)
-    const settings = { timeout: this.#drainTimeout(), interactive: false }
-    const drain = new Drain(this.#drainParts([acceptor]), settings)
-    this.#retiring.set(acceptor.entry, drain)
-    drain
-      .run()
-      .catch((error: unknown) => this.service.fault(error))
-      .finally(() => {
-        if (this.#retiring.get(acceptor.entry) !== drain) return
-        this.#retiring.delete(acceptor.entry)
-        this.#listeners.left(acceptor)
-        holder.restore(acceptor.entry)
-      })
-  }
-
-  /** An address is there again before it has drained: it serves as it is written now. */
-  #keep(acceptor: Acceptor): void {
-    this.#retiring.get(acceptor.entry)?.abandon()
-    this.#retiring.delete(acceptor.entry)
-    this.service.holder.restore(acceptor.entry)
-    acceptor.stay()
   }
 
   #configureTelemetry(config: ResolvedConfig): void {
@@ -257,41 +231,14 @@ export class Outrigger {
     this.#watcher.watch(files, this.#settings.sources.filter(isFolder), poll)
   }
 
-  #drainTimeout(): number {
-    const configured = this.#config?.drain.timeout
-    if (configured !== null && configured !== undefined) return configured
-    const sidecar = this.#config?.listeners.some(listener => listener.role !== 'edge') ?? false
-    return sidecar ? DRAIN_SIDECAR_MS : DRAIN_EDGE_MS
-  }
-
-  #drainParts(acceptors: readonly Acceptor[]): DrainParts {
-    return {
-      acceptors,
-      snapshot: this.service.holder.current.snapshot,
-      tunnels: this.service.proxy.tunnels.upgraded,
-      active: () => this.service.proxy.active,
-      now: () => this.service.clock.now(),
-    }
-  }
-
   /** Begins to drain. @returns how many connections had to be cut in the end */
   drain(interactive: boolean): Promise<number> {
-    if (this.#drained !== null) return this.#drained
-    // Those of addresses that are gone go on as a part of it.
-    for (const retiring of this.#retiring.values()) retiring.abandon()
-    this.#retiring.clear()
-    this.#drain = new Drain(this.#drainParts(this.#listeners.all), {
-      timeout: this.#drainTimeout(),
-      interactive,
-    })
-    this.#settings.log.info('draining', { connections: activeConnections(this.service) })
-    this.#drained = this.#drain.run()
-    return this.#drained
+    return this.#drains.end(interactive)
   }
 
   /** Ends a drain at once. */
   force(): void {
-    this.#drain?.force()
+    this.#drains.force()
   }
 
   /** Drains, and gives back everything. @returns how many connections had to be cut */
