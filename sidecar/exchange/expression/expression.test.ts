@@ -131,6 +131,37 @@ test('regular expressions take linear time', () => {
   }
 })
 
+test('what a client sends does not decide how long an expression runs', () => {
+  const many = Array.from({ length: 1_500 }, (_, i) => i)
+  const exchange = known({ list: many, few: [1, 2, 3], long: [...many, ...many] })
+  const started = performance.now()
+  // A thousand million steps.
+  const nested = 'claims.list.all(a, claims.list.all(b, claims.list.all(c, a + b + c >= 0.0)))'
+  assert.equal(holds(nested, exchange), false)
+  assert.equal(holds(`!(${nested})`, exchange), false)
+  assert.equal(holds('claims.long.all(x, x >= 0.0)', exchange), false)
+  assert.equal(compileExpression('claims.long.map(x, x).size()').text(exchange), null)
+  assert.ok(performance.now() - started < 500)
+  assert.equal(holds('claims.list.all(x, x >= 0.0)', exchange), true)
+})
+
+test('macros do what they do in CEL, wherever they stand', () => {
+  const exchange = known({ few: [1, 2, 3], map: { a: 1, b: 2 }, text: 'a,b' })
+  for (const [text, expected] of [
+    ['claims.few.exists(x, claims.few.exists_one(y, y > x && y == 3.0))', true],
+    ['(claims.few + [4.0]).all(x, x < 5.0) && (claims.few) . exists(x, x == 2.0)', true],
+    ['claims.map.all(k, claims.map[k] > 0.0) && size(claims.few.filter(x, x > 1.0)) == 2', true],
+    ['[1, 2].map(x, x * 2)[1] == 4 && {"a": 1}.exists(k, k == "a")', true],
+    ['claims.few.map(x, x > 1.0, x + 1.0)[0] == 3.0', true],
+    ['claims.text.split(",").exists(x, x.matches("^b$"))', true],
+    ['[true, false][claims.few.all(x, x > 0.0) ? 0 : 1]', true],
+    ['claims.text.all(x, true)', false],
+    ['claims.none.all(x, true)', false],
+    ['claims.none.all(x, true) || claims.few.exists(x, x == 1.0)', true],
+  ] as const)
+    assert.equal(holds(text, exchange), expected, text)
+})
+
 test('whatever claims hold, an expression answers and throws nothing', () => {
   const expressions = [
     'claims.a == claims.b',

@@ -1,7 +1,7 @@
 import type { Environment, ParseResult } from '@marcbachmann/cel-js'
 import { type Caller, isExact } from '../caller.ts'
 import type { Exchange } from '../exchange.ts'
-import { type LinearTest, openLanguage, parseExpression, type Scope } from './language.ts'
+import { type LinearTest, openLanguage, parseExpression, type Scope, steps } from './language.ts'
 import { CallerVariables, Variables } from './variables.ts'
 
 /** A CEL expression of the configuration, asked once a request. */
@@ -20,6 +20,8 @@ let loading: Promise<void> | null = null
 /** Compiled expressions by their text: routes that inherit one share it. */
 const compiled = new Map<string, Expression>()
 const MOST = 10_000
+/** Members of lists and maps that one evaluation goes through. */
+const MOST_STEPS = 2_000
 
 /** Loads what expressions need, once: before a configuration with one is compiled. */
 export function loadExpressions(): Promise<void> {
@@ -77,6 +79,7 @@ function evaluate(compiled: ParseResult, variables: CallerVariables): unknown {
   // What fails says so by an exception, of which only that it came is read: without a stack it costs a quarter.
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 0
+  steps.left = MOST_STEPS
   try {
     return compiled(variables)
   } catch {

@@ -34,6 +34,28 @@ const LIMITS = { maxAstNodes: 2000, maxDepth: 64, maxListElements: 1000, maxMapE
 /** The name under which the linear `matches` is known; the library's own one can be made slow by hostile text. */
 const LINEAR = 'matchesLinear'
 
+/** The name under which that is known which counts what a macro goes through. */
+const COUNTED = 'counted'
+const MACROS: ReadonlySet<unknown> = new Set(['all', 'exists', 'exists_one', 'map', 'filter'])
+
+/**
+ * How many members of lists and maps an evaluation may still go through, macros inside of macros included: what a client
+ * sends would otherwise decide how long that takes. Set before each.
+ */
+export const steps = { left: 0 }
+
+/** Passes on what a macro goes through, or fails the evaluation where that is too much. */
+function counted(range: unknown): unknown {
+  if (typeof range !== 'object' || range === null) return range
+  steps.left -= Array.isArray(range)
+    ? range.length
+    : range instanceof Map || range instanceof Set
+      ? range.size
+      : Object.keys(range).length
+  if (steps.left < 0) throw new Error('too many steps')
+  return range
+}
+
 /** Fields by variable, for what could have been meant. */
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   consumer: ['name', 'groups', 'plan'],
@@ -51,7 +73,9 @@ export type Scope = 'request' | 'caller'
 export function openLanguage(cel: Cel, scope: Scope, linear: LinearTest): Environment {
   const declare = scope === 'request' ? declareVariables : declareCallerVariables
   const environment = declare(new cel.Environment({ limits: LIMITS }))
-  return environment.registerFunction(`string.${LINEAR}(string): bool`, linear)
+  return environment
+    .registerFunction(`string.${LINEAR}(string): bool`, linear)
+    .registerFunction(`dyn.${COUNTED}(): dyn`, counted)
 }
 
 /** Reads an expression and checks the types of what it says. */
@@ -66,25 +90,28 @@ export function parseExpression(environment: Environment, text: string): Parsed 
   if (!valid) return misfit(environment, error, text)
   const capital = headerInCapitals(program.ast)
   if (capital !== null) return capital
-  const calls = matchCalls(program.ast)
+  const calls = methodCalls(program.ast)
   if (calls.length === 0) return { program, type, patterns: [] }
   const patterns: { pattern: string; at: number }[] = []
   let rewritten = text
   // From the end, so that what is changed moves nothing that is still to be changed.
-  for (const { receiver, argument } of calls.toSorted((a, b) => b.receiver.end - a.receiver.end)) {
-    if (argument?.op !== 'value' || typeof argument.args !== 'string') {
-      const at = argument?.start ?? receiver.end
-      const message = '`matches` takes a regular expression that is written here, not one that is computed'
-      return { message, at, names: [], given: '' }
-    }
+  for (const { name, receiver, argument } of calls.toSorted((a, b) => b.receiver.end - a.receiver.end)) {
     const at = nameAfter(text, receiver.end)
+    if (name !== 'matches') {
+      rewritten = `${rewritten.slice(0, at)}${COUNTED}().${rewritten.slice(at)}`
+      continue
+    }
+    if (argument?.op !== 'value' || typeof argument.args !== 'string') {
+      const message = '`matches` takes a regular expression that is written here, not one that is computed'
+      return { message, at: argument?.start ?? receiver.end, names: [], given: '' }
+    }
     rewritten = `${rewritten.slice(0, at)}${LINEAR}${rewritten.slice(at + 'matches'.length)}`
     patterns.push({ pattern: argument.args, at: argument.start })
   }
-  const linear = environment.parse(rewritten)
-  const checked = linear.check()
+  const bounded = environment.parse(rewritten)
+  const checked = bounded.check()
   if (!checked.valid) return misfit(environment, checked.error, text)
-  return { program: linear, type, patterns }
+  return { program: bounded, type, patterns }
 }
 
 /**
@@ -121,18 +148,20 @@ function isHeaders(node: unknown): boolean {
   return name === 'headers' && isNode(owner) && owner.op === 'id' && owner.args === 'request'
 }
 
-interface MatchCall {
+interface MethodCall {
+  readonly name: string
   readonly receiver: ASTNode
   readonly argument: ASTNode | undefined
 }
 
-function matchCalls(node: ASTNode): MatchCall[] {
-  const found: MatchCall[] = []
+/** The calls of `matches` and of macros that go through a list or a map. */
+function methodCalls(node: ASTNode): MethodCall[] {
+  const found: MethodCall[] = []
   const visit = (value: unknown): void => {
     if (Array.isArray(value)) for (const one of value) visit(one)
     else if (isNode(value)) {
-      if (value.op === 'rcall' && value.args[0] === 'matches')
-        found.push({ receiver: value.args[1], argument: value.args[2][0] })
+      if (value.op === 'rcall' && (value.args[0] === 'matches' || MACROS.has(value.args[0])))
+        found.push({ name: value.args[0], receiver: value.args[1], argument: value.args[2][0] })
       visit(value.args)
     }
   }

@@ -63,6 +63,9 @@ class PeerVariable {
 /** The request in its canonical form, with the headers that go upstream: what a client may not say is not there. */
 class RequestVariable {
   readonly #exchange: Exchange
+  // Read once an evaluation: a macro may ask for them at each step.
+  #query: ReadonlyMap<string, string> | null = null
+  #headers: ReadonlyMap<string, string> | null = null
   constructor(exchange: Exchange) {
     this.#exchange = exchange
   }
@@ -87,10 +90,10 @@ class RequestVariable {
     return this.#exchange.params ?? NOTHING
   }
   get query(): ReadonlyMap<string, string> {
-    return queryMap(this.#exchange.request?.query ?? '')
+    return (this.#query ??= queryMap(this.#exchange.request?.query ?? ''))
   }
   get headers(): ReadonlyMap<string, string> {
-    return headerMap(this.#exchange.upstreamHeaders)
+    return (this.#headers ??= headerMap(this.#exchange.upstreamHeaders))
   }
   /** Bytes of the body; nothing where that is not known before its end. */
   get size(): bigint | undefined {
@@ -129,6 +132,7 @@ export class CallerVariables {
 /** The variables of one request. */
 export class Variables extends CallerVariables {
   readonly #exchange: Exchange
+  #request: RequestVariable | null = null
   constructor(exchange: Exchange) {
     super(exchange.caller)
     this.#exchange = exchange
@@ -137,7 +141,7 @@ export class Variables extends CallerVariables {
     return new PeerVariable(this.#exchange)
   }
   get request(): RequestVariable {
-    return new RequestVariable(this.#exchange)
+    return (this.#request ??= new RequestVariable(this.#exchange))
   }
   get route(): RouteVariable {
     return new RouteVariable(this.#exchange.route)
