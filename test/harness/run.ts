@@ -43,8 +43,7 @@ function startsProcesses(file: string): boolean {
 }
 /** How many of the slowest files a long run names. */
 const TOLD_SLOW = 5
-/** One more than there are processors, up to five: some tests wait for a clock, of what a drain takes or a token lives. */
-const WIDTH = Math.min(5, os.availableParallelism() + 1)
+const WIDTH = Math.max(1, Math.min(4, os.availableParallelism()))
 
 const MODES: Readonly<Record<string, Mode>> = {
   '': { checks: true, files: file => !isSlow(file) && !isEngine(file), width: WIDTH, timeout: 120_000 },
