@@ -186,13 +186,6 @@ export class Outrigger {
       generation.give()
       return admin
     }
-    if (this.#drain !== null) {
-      // It began meanwhile, with the listeners that there were.
-      admin.undo()
-      opened.undo()
-      generation.give()
-      return 'the process drains'
-    }
     if (this.#drains.ending) {
       // It began meanwhile, with the listeners that there were.
       admin.undo()

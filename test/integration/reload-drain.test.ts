@@ -38,9 +38,9 @@ test('a drain that begins while a reload compiles has all listeners: what that w
     },
     writeSync: (_fd, _bytes, _offset, length) => length,
   })
-  let drained: Promise<number> | null = null
+  const drains: Promise<number>[] = []
   const metrics = new Compiling(name => {
-    if (name === 'new') drained ??= outrigger.drain(true)
+    if (name === 'new') drains.push(outrigger.drain(true))
   })
   const settings = { service: '', format: 'json', percent: 100 } as const
   const outrigger = new Outrigger({
@@ -66,8 +66,8 @@ test('a drain that begins while a reload compiles has all listeners: what that w
   assert.equal(await outrigger.start(), null)
   writeFileSync(file, head + listener('old', before) + listener('new', added))
   await outrigger.reload()
-  assert.ok(drained !== null, 'the drain began while the reload compiled')
-  assert.equal(await drained, 0)
+  assert.ok(drains.length > 0, 'the drain began while the reload compiled')
+  assert.equal(await drains[0], 0)
   for (const port of [before, added])
     await assert.rejects(RawClient.connect(port), { code: 'ECONNREFUSED' }, String(port))
   assert.ok(!lines.some(line => line.includes('"changed":true')))
