@@ -23,7 +23,7 @@ class Compiling extends Metrics {
     this.#told = told
   }
   override route(name: string): RouteMetrics {
-    this.#told?.(name)
+    this.#told(name)
     return super.route(name)
   }
 }
