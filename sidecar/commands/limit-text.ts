@@ -10,9 +10,8 @@ export function limitText(
   if (rate.kind === 'bucket') parts.push(`burst ${rate.burst}`)
   if (costBy !== undefined) parts.push(`a request counts for ${costBy}, at most ${cost}`)
   else if (cost !== 1) parts.push(`a request counts for ${cost}`)
-  if (early === true) parts.push('before authentication')
   const where = store === null ? '' : ` in ${store}${lease === undefined ? '' : `, ${lease} at a time`}`
-  return `${parts.join(', ')} over ${scope}${where}`
+  return `${parts.join(', ')} over ${scope}${where}${early === true ? ', before authentication' : ''}`
 }
 
 /** A limit that holds for a request's caller, with whom it counts. */
