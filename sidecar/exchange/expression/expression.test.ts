@@ -89,6 +89,24 @@ test('what is not there makes it false, whichever way it is asked', () => {
     assert.equal(holds(text, nobody), true, text)
 })
 
+test('a claim or path parameter may be called as something that every object has', () => {
+  for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'prototype', 'size']) {
+    const claims = JSON.parse(`{"sub":"a","${name}":{"x":1}}`) as Record<string, unknown>
+    const exchange = known(claims)
+    exchange.params = Object.freeze({ __proto__: null, id: '7', [name]: 'v' }) as unknown as Record<
+      string,
+      string
+    >
+    for (const text of [
+      'claims.sub == "a" && has(claims.sub) && !has(claims.other) && "sub" in claims',
+      'request.params.id == "7" && has(request.params.id)',
+      `claims["${name}"].x == 1 && "${name}" in claims`,
+      `request.params["${name}"] == "v" && "${name}" in request.params`,
+    ])
+      assert.equal(holds(text, exchange), true, text)
+  }
+})
+
 test('only true is true', () => {
   for (const claim of ['true', 1, 'yes', [true], { a: true }, null])
     assert.equal(holds('claims.flag', known({ flag: claim })), false, JSON.stringify(claim))

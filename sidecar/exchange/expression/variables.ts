@@ -1,5 +1,5 @@
 import type { Environment } from '@marcbachmann/cel-js'
-import { type Claims, NO_CLAIMS } from '../caller.ts'
+import { NO_CLAIMS } from '../caller.ts'
 import type { Exchange } from '../exchange.ts'
 import { fromWire, type HeaderList } from '../headers.ts'
 import { decodeQuery } from '../query.ts'
@@ -86,8 +86,8 @@ class RequestVariable {
     if (request === null) return undefined
     return request.hasQuery ? `${request.path}?${request.query}` : request.path
   }
-  get params(): Readonly<Record<string, string>> {
-    return this.#exchange.params ?? NOTHING
+  get params(): Table<string> {
+    return table(this.#exchange.params ?? NOTHING)
   }
   get query(): ReadonlyMap<string, string> {
     return (this.#query ??= queryMap(this.#exchange.request?.query ?? ''))
@@ -110,6 +110,13 @@ class RouteVariable {
   }
 }
 
+type Table<V> = Readonly<Record<string, V>> | ReadonlyMap<string, V>
+
+/** The library takes what stands under `constructor` for what an object is: with one, nothing could be read of it. */
+function table<V>(named: Readonly<Record<string, V>>): Table<V> {
+  return Object.hasOwn(named, 'constructor') ? new Map(Object.entries(named)) : named
+}
+
 const NOTHING: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>)
 
 /** What is known of a caller, whatever is asked for. */
@@ -121,8 +128,8 @@ export class CallerVariables {
   get consumer(): ConsumerVariable {
     return new ConsumerVariable(this.#caller)
   }
-  get claims(): Claims {
-    return this.#caller?.claims ?? NO_CLAIMS
+  get claims(): Table<unknown> {
+    return table(this.#caller?.claims ?? NO_CLAIMS)
   }
   get auth(): AuthVariable {
     return new AuthVariable(this.#caller)
