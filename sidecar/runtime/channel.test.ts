@@ -2,81 +2,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import net from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { afterEach, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Channel, ChannelOwner } from './channel.ts'
+import type { Channel } from './channel.ts'
+import { buffers, close, connected, eachWithServer, faults, Listener, until } from './channel-fixture.ts'
 import { connectChannel } from './connect-channel.ts'
-import { MemoryBudget } from './memory-budget.ts'
-import { ReadBuffers } from './read-buffers.ts'
 
-/** Keeps what a channel tells. */
-class Listener implements ChannelOwner {
-  text = ''
-  bytes = 0
-  ends = 0
-  drains = 0
-  closes: string[] = []
-  onBytes(buffer: Buffer, length: number): void {
-    this.bytes += length
-    if (this.bytes < 1000) this.text += buffer.toString('latin1', 0, length)
-  }
-  onEnd(): void {
-    this.ends++
-  }
-  onDrain(): void {
-    this.drains++
-  }
-  onClose(code: string): void {
-    this.closes.push(code)
-  }
-}
-
-let server: net.Server
-let buffers: ReadBuffers
-const faults: unknown[] = []
-const opened: { destroy(): void }[] = []
-beforeEach(async () => {
-  faults.length = 0
-  buffers = new ReadBuffers(new MemoryBudget(1e9), error => faults.push(error))
-  server = net.createServer({ allowHalfOpen: true })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-})
-afterEach(async () => {
-  // What a test that failed left open.
-  for (const one of opened.splice(0)) one.destroy()
-  server.close()
-  await once(server, 'close')
-  assert.equal(buffers.held, 0, 'read buffers are still held')
-})
-
-/** A channel that is connected, and the socket at its other end. */
-async function connected(owner: ChannelOwner): Promise<{ channel: Channel; peer: net.Socket }> {
-  const accepted = once(server, 'connection')
-  const { port } = server.address() as AddressInfo // it listens on TCP
-  const channel = await new Promise<Channel>(resolve => {
-    const made: Channel = connectChannel({ at: { host: '127.0.0.1', port }, tls: null }, buffers, () =>
-      resolve(made),
-    )
-    made.owner = owner
-  })
-  const [peer] = (await accepted) as [net.Socket]
-  peer.on('error', () => {})
-  opened.push(channel, peer)
-  return { channel, peer }
-}
-
-async function until(met: () => boolean): Promise<void> {
-  const end = performance.now() + 3000
-  while (!met() && performance.now() < end) await new Promise(setImmediate)
-  assert.ok(met())
-}
-
-async function close(channel: Channel, peer: net.Socket): Promise<void> {
-  channel.destroy()
-  peer.destroy()
-  await until(() => channel.closed)
-}
+eachWithServer()
 
 test('tells of bytes, of the end, and of the close once', async () => {
   const owner = new Listener()
@@ -301,89 +233,4 @@ test('an owner that throws loses its connection, and nobody else does', async ()
   await until(() => good.text === 'still here')
   await close(other.channel, other.peer)
   one.peer.destroy()
-})
-
-/** What is written to the socket, a write at a time. */
-function watchWrites(channel: Channel): string[] {
-  const writes: string[] = []
-  const { socket } = channel
-  const write = socket.write.bind(socket) as (chunk: unknown, encoding?: unknown) => boolean
-  socket.write = (chunk: unknown, encoding?: unknown) => {
-    writes.push(typeof chunk === 'string' ? chunk : (chunk as Buffer).toString('latin1'))
-    return write(chunk, encoding)
-  }
-  return writes
-}
-
-test('what is written in one turn is one write at its end, and counts as waiting until then', async () => {
-  const { channel, peer } = await connected(new Listener())
-  let received = ''
-  peer.setEncoding('latin1').on('data', (text: string) => (received += text))
-  const writes = watchWrites(channel)
-  channel.write('a')
-  channel.write('b')
-  assert.equal(channel.backlog, 2)
-  await Promise.resolve()
-  channel.write('c')
-  assert.deepEqual(writes, [])
-  await until(() => received === 'abc')
-  assert.deepEqual(writes, ['abc'])
-  assert.equal(channel.backlog, 0)
-  await close(channel, peer)
-})
-
-test('bytes, an end, a cork taken off and a close come behind what was written before them', async () => {
-  for (const last of ['bytes', 'end', 'uncork', 'destroy'] as const) {
-    const { channel, peer } = await connected(new Listener())
-    let received = ''
-    peer.setEncoding('latin1').on('data', (text: string) => (received += text))
-    peer.on('end', () => (received += '|'))
-    channel.cork()
-    channel.write('text ')
-    channel.uncork()
-    channel.write('more ')
-    if (last === 'bytes') channel.writeBytes(Buffer.from('bytes '), false)
-    else channel[last]()
-    if (last === 'bytes') channel.write('text')
-    await until(() => received.startsWith('text more ') && received.length >= (last === 'uncork' ? 10 : 11))
-    if (last === 'bytes') await until(() => received === 'text more bytes text')
-    else assert.equal(received, last === 'uncork' ? 'text more ' : 'text more |')
-    await close(channel, peer)
-  }
-})
-
-test('much text does not wait for the end of the turn, and passes the mark as bytes do', async () => {
-  const { channel, peer } = await connected(new Listener())
-  const writes = watchWrites(channel)
-  peer.pause()
-  assert.equal(channel.write('x'.repeat(16_383)), true)
-  assert.deepEqual(writes, [])
-  channel.write('x')
-  assert.deepEqual(writes, ['x'.repeat(16_384)])
-  let count = 0
-  while (channel.write('x'.repeat(10_000)) && count < 10_000) count++
-  assert.ok(count < 10_000 && channel.backlog > 65_536)
-  await close(channel, peer)
-})
-
-test('what was gathered for a socket that is gone is dropped', async () => {
-  const owner = new Listener()
-  const { channel, peer } = await connected(owner)
-  channel.start()
-  peer.resetAndDestroy()
-  await until(() => channel.closed)
-  channel.write('late')
-  await new Promise(setImmediate)
-  assert.deepEqual(owner.closes, ['ECONNRESET'])
-  assert.deepEqual(faults, [])
-})
-
-test('an end that a reset follows at once is a close', async () => {
-  const owner = new Listener()
-  const { channel, peer } = await connected(owner)
-  channel.write('last words')
-  channel.end()
-  channel.reset()
-  await until(() => channel.closed)
-  peer.destroy()
 })

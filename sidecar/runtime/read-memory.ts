@@ -1,8 +1,8 @@
 import type { ReadBuffers } from './read-buffers.ts'
 
 /**
- * Where one socket reads to: the shared buffer, and while a body streams a private one (docs/architecture.md, "Who owns a
- * byte").
+ * Where one socket reads to: the shared buffer, and while a body streams a private one
+ * (docs/architecture.md, "Who owns a byte").
  */
 export class ReadMemory {
   /** Whether reads go to a private buffer from the next one on: while a body streams. */
