@@ -174,6 +174,7 @@ function unopenedState(): FilterState {
       offline: true,
       warn() {},
       counter: () => ({ value: 0 }),
+      gauge: () => ({ value: 0 }),
       clientLabel: name => name,
     },
   }

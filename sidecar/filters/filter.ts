@@ -80,6 +80,8 @@ export interface FilterParts {
    * configuration and fixed words.
    */
   counter(name: string, help: string, labels: Readonly<Record<string, string>>): Counter
+  /** A number that rises and falls, by the same rules. */
+  gauge(name: string, help: string, labels: Readonly<Record<string, string>>): Counter
   /** The name of a caller as a label: itself while it is among the most active 100, else `other`. */
   clientLabel(name: string): string
 }
@@ -108,7 +110,7 @@ export interface AskedPlace {
   leave(status: number, error: ProxyError | null): void
 }
 
-/** A count that only grows. */
+/** A count that only grows, or a number that falls too where it is a gauge. */
 export interface Counter {
   value: number
 }

@@ -4,7 +4,7 @@ import { ReadBuffers } from '../runtime/read-buffers.ts'
 import { type IdentityKey, Registry } from '../runtime/registry.ts'
 import { FINE_TICK_MS, TimerWheel } from '../runtime/timer-wheel.ts'
 import { seededRandom } from '../runtime/random.ts'
-import type { FilterLive, FilterParts } from './filter.ts'
+import type { Counter, FilterLive, FilterParts } from './filter.ts'
 
 /** Live state for unit tests of filters: what it holds, what was warned of and counted can be looked at. */
 export class LiveFixture implements FilterLive {
@@ -23,14 +23,17 @@ export class LiveFixture implements FilterLive {
       budget,
       buffers: new ReadBuffers(budget),
       warn: text => void this.warnings.push(text),
-      counter: (name, _help, labels) => {
-        const key = `${name}${JSON.stringify(labels)}`
-        const cell = this.counted.get(key) ?? { value: 0 }
-        this.counted.set(key, cell)
-        return cell
-      },
+      counter: (name, _help, labels) => this.#cell(name, labels),
+      gauge: (name, _help, labels) => this.#cell(name, labels),
       clientLabel: name => name,
     }
+  }
+
+  #cell(name: string, labels: Readonly<Record<string, string>>): Counter {
+    const key = `${name}${JSON.stringify(labels)}`
+    const cell = this.counted.get(key) ?? { value: 0 }
+    this.counted.set(key, cell)
+    return cell
   }
 
   use<T>(key: IdentityKey, open: (parts: FilterParts) => T, close: (value: T) => void): T {

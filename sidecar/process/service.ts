@@ -219,6 +219,7 @@ export class Service {
         buffers: this.buffers,
         warn: (text, fields) => repeated.write(text, 'warn', text, fields),
         counter: (name, help, labels) => counters.get(name, help, labels),
+        gauge: (name, help, labels) => counters.get(name, help, labels, 'gauge'),
         clientLabel: name => consumers.label(name),
       },
     }

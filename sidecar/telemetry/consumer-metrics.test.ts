@@ -52,6 +52,8 @@ test('a counter of a filter is one for equal names and labels, and bounded', asy
   counters.get('outrigger_x_total', 'X.', { provider: 'main' }).value++
   counters.get('outrigger_x_total', 'X.', { provider: 'main' }).value++
   assert.deepEqual(await read('outrigger_x_total'), ['outrigger_x_total{provider="main"} 2'])
+  counters.get('outrigger_up', 'Up.', { store: 'main' }, 'gauge').value = 1
+  assert.deepEqual(await read('# TYPE outrigger_up '), ['# TYPE outrigger_up gauge'])
   for (let i = 0; i < 3_000; i++) counters.get('outrigger_x_total', 'X.', { provider: `p${i}` }).value++
   const lines = await read('outrigger_x_total')
   assert.equal(lines.length, 2_001)

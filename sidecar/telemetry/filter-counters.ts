@@ -1,13 +1,13 @@
 import type { Metrics } from './metrics.ts'
 import { MAX_LABELS, OTHER } from './series-table.ts'
 
-/** A count that only grows. */
+/** One number with its labels. */
 interface Cell {
   readonly labels: Readonly<Record<string, string>>
   value: number
 }
 
-/** Counters that filters ask for by name and labels, shown in the catalogue from the first time on. Bounded. */
+/** Counters and gauges that filters ask for by name and labels, shown in the catalogue from the first time on. Bounded. */
 export class FilterCounters {
   readonly #metrics: Metrics
   readonly #families = new Map<string, Map<string, Cell>>()
@@ -17,12 +17,17 @@ export class FilterCounters {
   }
 
   /** The same name and labels are the same counter; beyond 2,000 of a name all share one. */
-  get(name: string, help: string, labels: Readonly<Record<string, string>>): { value: number } {
+  get(
+    name: string,
+    help: string,
+    labels: Readonly<Record<string, string>>,
+    kind: 'counter' | 'gauge' = 'counter',
+  ): { value: number } {
     let cells = this.#families.get(name)
     if (cells === undefined) {
       const opened = new Map<string, Cell>()
       this.#families.set(name, (cells = opened))
-      this.#metrics.counter(name, help, () => opened.values())
+      this.#metrics[kind](name, help, () => opened.values())
     }
     const full = cells.size >= MAX_LABELS
     const key = JSON.stringify(labels)

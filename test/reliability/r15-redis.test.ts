@@ -108,14 +108,20 @@ for (const mode of ['refusing', 'silent', 'slow'] as const satisfies LinkMode[])
       // The count here begins at nothing.
       assert.ok(during.passed >= 130 && during.passed <= 200, `${during.passed} passed`)
       assert.ok(
-        proxy.errors.some(line => /^a store (does not answer|cannot be reached)/.test(String(line['msg']))),
+        proxy.errors.some(
+          line =>
+            /^a store (does not answer|cannot be reached)/.test(String(line['msg'])) &&
+            line['onError'] === 'local',
+        ),
       )
+      assert.match(await proxy.metrics(), /^outrigger_store_up\{store="default"\} 0$/m)
       await link.become('open')
       const again = async (): Promise<boolean> => (await load(port, '/warm', 1, 1)).passed === 1
       for (let i = 0; i < 400 && !proxy.errors.some(line => line['msg'] === 'a store answers again'); i++) {
         await again()
         await pause(25)
       }
+      assert.match(await proxy.metrics(), /^outrigger_store_up\{store="default"\} 1$/m)
       // What the process counted is not in Redis: about 50 more pass there, and then none. All in all at most twice the limit.
       const after = await load(port, '/limited', 200)
       const all = 100 + during.passed + after.passed
@@ -190,4 +196,25 @@ test('row 68: three processes and one limit: exactly as many as it says', needs(
     results.every(({ passed }) => passed > 0),
     'all of them let some pass',
   )
+})
+
+test('a store that no configuration names any more is neither there nor away', async t => {
+  const at = (name: string): string => `version: 1
+service: counted
+listeners:
+  - { name: in, role: inbound, address: "127.0.0.1:0", rateLimit: { requests: 1, per: day, store: ${name} }, respond: {} }
+stores: { ${name}: { redis: "redis://127.0.0.1:1" } }
+`
+  const proxy = await InProcess.start(at('first'))
+  t.after(() => proxy.stop())
+  const shown = (name: string, value: string) => async (): Promise<boolean> =>
+    (await proxy.metrics()).includes(`outrigger_store_up{store="${name}"} ${value}\n`)
+  const eventually = async (check: () => Promise<boolean>): Promise<void> => {
+    for (let i = 0; i < 200 && !(await check()); i++) await pause(25)
+    assert.ok(await check())
+  }
+  await eventually(shown('first', '0'))
+  await proxy.apply(at('second'))
+  await eventually(shown('first', 'NaN'))
+  await eventually(shown('second', '0'))
 })

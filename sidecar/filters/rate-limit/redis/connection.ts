@@ -17,6 +17,9 @@ const LAST_MS = 250
 /** Commands that wait for an answer: more would only be late. */
 const MOST_WAITING = 10_000
 
+/** Whose state a gauge shows: of two of one name, while a reload replaces one, the later. */
+const SHOWN = new WeakMap<Counter, RedisConnection>()
+
 /** What the clients for one server and for a cluster have in common, as far as it is used. */
 interface Client {
   readonly isReady: boolean
@@ -37,6 +40,7 @@ export class RedisConnection {
   readonly #spec: StoreSpec
   readonly #parts: FilterParts
   readonly #lost: Counter
+  readonly #up: Counter
   readonly #probe = new Timer({ onTimer: () => this.#onProbe() })
   #client: Client | null = null
   #closed = false
@@ -59,6 +63,12 @@ export class RedisConnection {
       'Calls of a store that had no answer in time, or an error.',
       { store: spec.name },
     )
+    this.#up = parts.gauge(
+      'outrigger_store_up',
+      'Whether a store is there: 1, or 0 while what its onError says holds.',
+      { store: spec.name },
+    )
+    SHOWN.set(this.#up, this)
     parts.fine.schedule(this.#probe, 0)
   }
 
@@ -77,6 +87,8 @@ export class RedisConnection {
   /** @param last what is under way and is heard, for a moment at most */
   async close(last: Promise<unknown>): Promise<void> {
     this.#closed = true
+    // What no configuration names any more is neither there nor away.
+    if (SHOWN.get(this.#up) === this) this.#up.value = Number.NaN
     this.#parts.fine.remove(this.#probe)
     if (this.#client?.isReady === true) {
       // The clocks may stand already.
@@ -121,6 +133,7 @@ export class RedisConnection {
   #answered(): void {
     this.#failures = 0
     this.#suspended = false
+    if (!this.#closed && SHOWN.get(this.#up) === this) this.#up.value = 1
     if (!this.#away) return
     this.#away = false
     this.#pause = PROBE_MS.from
@@ -132,6 +145,7 @@ export class RedisConnection {
     if (this.#closed || ++this.#failures < FAILURES || this.#suspended) return
     this.#suspended = true
     this.#away = true
+    this.#down()
     this.#silentSince = this.#parts.clock.now()
     const { name: store, onError } = this.#spec
     this.#parts.warn('a store does not answer', { store, onError, cause })
@@ -185,7 +199,13 @@ export class RedisConnection {
   #gone(turn: number, error: unknown): void {
     if (this.#closed || turn !== this.#turn) return
     this.#away = true
-    this.#parts.warn('a store cannot be reached', { store: this.#spec.name, cause: messageOf(error) })
+    this.#down()
+    const { name: store, onError } = this.#spec
+    this.#parts.warn('a store cannot be reached', { store, onError, cause: messageOf(error) })
+  }
+
+  #down(): void {
+    if (!this.#closed && SHOWN.get(this.#up) === this) this.#up.value = 0
   }
 
   /** Full jitter, so that all processes do not come back at once. */
