@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { pinnedNode } from '../../bin/pinned-node.js'
@@ -36,9 +36,11 @@ const isEngine = (file: string): boolean => file.endsWith('.engine.test.ts')
 function startsProcesses(file: string): boolean {
   if (isSlow(file) || isEngine(file)) return false
   const text = readFileSync(file, 'utf8')
-  const beside = [...text.matchAll(/ from '\.\/([^']+)'/g)].map(([, name = '']) =>
-    readFileSync(path.join(path.dirname(file), name), 'utf8'),
-  )
+  // A test may also hold an import in a text: what is not there is none.
+  const beside = [...text.matchAll(/ from '\.\/([^']+)'/g)]
+    .map(([, name = '']) => path.join(path.dirname(file), name))
+    .filter(name => existsSync(name))
+    .map(name => readFileSync(name, 'utf8'))
   return [text, ...beside].some(one => /harness\/(?:outrigger|entry)\.ts'/.test(one))
 }
 /** How many of the slowest files a long run names. */

@@ -16,8 +16,8 @@ import { parseObject, readHeader } from './token.ts'
 const KEPT_MS = 300_000
 /**
  * Signatures that are checked at a time, and tokens that wait for that. As many as Node's pool has threads: more would not
- * be checked sooner, but come back in bursts (at 10,000 new tokens a second on two busy cores, the 99th percentile of the
- * event loop's delay was 16 to 70 ms with 64 at a time, and 7 to 12 ms with 4).
+ * be checked sooner, but come back in bursts (with 64 at a time the 99th percentile of the event loop's delay was several
+ * times as long as with 4; the present figures stand in docs/performance.md, "New tokens").
  */
 const SLOTS = { running: 4, waiting: 316 }
 
