@@ -89,3 +89,23 @@ test('an end that a reset follows at once is a close', async () => {
   await until(() => channel.closed)
   peer.destroy()
 })
+
+test('text that passes the mark goes to the socket at once, which then tells when it has gone', async () => {
+  const owner = new Listener()
+  const { channel, peer } = await connected(owner)
+  peer.pause()
+  // Full is the kernel, and the socket nearly.
+  while (channel.socket.writableLength < 51_000) {
+    const room = channel.socket.writableLength === 0 ? 1_000_000 : 1000
+    channel.writeBytes(Buffer.alloc(Math.min(room, 10_000)), false)
+    await new Promise(setImmediate)
+  }
+  assert.ok(channel.backlog <= 65_536, String(channel.backlog))
+  const writes = watchWrites(channel)
+  const more = channel.write('x'.repeat(16_000))
+  assert.equal(more, false)
+  assert.equal(writes.length, 1)
+  peer.resume()
+  await until(() => owner.drains > 0 && channel.backlog === 0)
+  await close(channel, peer)
+})

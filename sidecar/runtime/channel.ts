@@ -169,8 +169,9 @@ export class Channel {
   write(text: string): boolean {
     if (this.#text === '') turn.add(this)
     this.#text += text
-    if (this.#text.length >= GATHERED) this.turn()
-    return this.backlog <= MARK
+    // Past the mark the socket must have it all: it tells of a drain only where it was too full itself.
+    if (this.#text.length >= GATHERED || this.backlog > MARK) this.turn()
+    return this.socket.writableLength <= MARK
   }
 
   /** Gives what was gathered to the socket now. */
