@@ -17,7 +17,7 @@ const KEPT_MS = 300_000
 /**
  * Signatures that are checked at a time, and tokens that wait for that. As many as Node's pool has threads: more would not
  * be checked sooner, but come back in bursts (with 64 at a time the 99th percentile of the event loop's delay was several
- * times as long as with 4; the present figures stand in docs/performance.md, "New tokens").
+ * times as long as with 4; docs/performance.md has the present figures).
  */
 const SLOTS = { running: 4, waiting: 316 }
 
