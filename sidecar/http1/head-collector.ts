@@ -83,6 +83,7 @@ export class HeadCollector {
   /** Gives up a partial head and a refusal. */
   reset(): void {
     this.text = ''
+    this.bytes = null
     this.#error = null
     this.#begin()
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { HeadCollector } from './head-collector.ts'
 import { parseRequestHead, parseResponseHead } from './head-parser.ts'
 import type { HeadLimits } from './message.ts'
 
@@ -31,4 +32,13 @@ test('a head is read alike from its text and from bytes that go on behind it', (
         answer + behind,
       )
     }
+})
+
+test('the bytes in which a head was read are not kept behind it', () => {
+  const collector = new HeadCollector('request')
+  const bytes = Buffer.from(get())
+  assert.equal(collector.push(bytes, 0, bytes.length, LIMITS), 'head')
+  assert.equal(collector.bytes, bytes)
+  collector.reset()
+  assert.equal(collector.bytes, null)
 })
